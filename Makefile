@@ -1,0 +1,54 @@
+# Needs python3 (3.11 or newer, with venv) and make. Everything else is set up in .venv, once.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: run test lint coverage bench clean
+.DEFAULT_GOAL := run
+
+run: .venv/ready
+	@$(BIN)/echoproto
+
+test: .venv/ready-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+coverage: .venv/ready-dev
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+	@$(BIN)/coverage report --include='echoproto/wire/*' --fail-under=100
+
+bench: .venv/ready-dev
+	@$(BIN)/python tests/bench/framing.py
+	@$(BIN)/python tests/bench/memory.py
+
+clean:
+	@rm -rf .venv
+
+# Setting up reads no standard input and writes nothing to standard output: both belong to what runs.
+
+.venv/ready: pyproject.toml | .venv
+	@echo 'Setting up in .venv (once) ...' >&2
+	@$(PIP) install --editable . </dev/null >&2
+	@touch $@
+
+.venv/ready-dev: pyproject.toml | .venv
+	@echo 'Setting up in .venv, with what the tests need (once) ...' >&2
+	@$(PIP) install --editable '.[dev]' </dev/null >&2
+	@touch .venv/ready $@
+
+.venv:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo 'python3 is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv).' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1): install a newer one, then make PYTHON=python3.12 (say)." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo 'Python has no venv module: install it (Debian: apt install python3-venv).' >&2; exit 1; }
+	@$(PYTHON) -m venv $@ </dev/null >&2 || { rm -rf $@; exit 1; }

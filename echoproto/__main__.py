@@ -1,0 +1,5 @@
+"""`python -m echoproto` is `echoproto`."""
+
+from echoproto.cli import main
+
+main()

@@ -1,0 +1,175 @@
+"""The command line, and the only place that joins the client, the shell and the embedded server.
+
+Exit status, as in ncat: 0 done, 1 a network error, 2 wrong usage or anything else, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from echoproto.client.target import Target
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _DefaultConnect(click.Group):
+    """A group in which `connect` need not be said."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {*self.commands, *(opt for param in self.get_params(ctx) for opt in param.opts)}
+        if not (args and args[0] in own) and not ctx.resilient_parsing:
+            args = ["connect", *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own, connects = self.get_params(ctx), self.commands["connect"].get_params(ctx)
+        options = {param.name: param for param in [*connects, *own] if param.param_type_name == "option"}
+        records = [record for option in options.values() if (record := option.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        self.format_commands(ctx, formatter)
+
+
+def _wait_option(function: Any) -> Any:
+    return click.option(
+        "-w", "--wait", type=POSITIVE, metavar="SECONDS", help="How long connecting may take."
+    )(function)
+
+
+def _pipe_options(function: Any) -> Any:
+    idle = click.option(
+        "-i", "--idle", type=POSITIVE, metavar="SECONDS", help="Pipe: end when idle for so long."
+    )
+    crlf = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
+    return idle(crlf(function))
+
+
+@click.group(
+    cls=_DefaultConnect,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="[TARGET]",
+)
+@click.version_option(package_name="echoproto")
+def cli() -> None:
+    """Talk to a line server: a shell when run in a terminal, otherwise a pipe.
+
+    TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:///PATH. Without one, an
+    echo server is started on a free loopback port, for as long as echoproto runs.
+    """
+
+
+@cli.command(short_help="A shell or a pipe on TARGET; this is the default command.")
+@click.argument("words", nargs=-1, metavar="[TARGET]")
+@_wait_option
+@click.option(
+    "--eol",
+    type=click.Choice(["crlf", "lf"]),
+    default="crlf",
+    show_default=True,
+    help="Shell: what ends a line that is sent.",
+)
+@_pipe_options
+def connect(
+    words: tuple[str, ...], wait: float | None, eol: str, crlf: bool, idle: float | None
+) -> None:
+    """Open a shell on TARGET; a pipe if standard input or output is not a terminal."""
+    with ExitStack() as stack:
+        history = None
+        if words:
+            target = _only_target(words)
+        else:
+            from echoproto.client.target import Target
+            from echoproto.embedded import embedded_server
+
+            target = Target("127.0.0.1", stack.enter_context(embedded_server()))
+            history = "embedded"
+        if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            from echoproto.shell.app import run_shell
+
+            eol_bytes = b"\n" if eol == "lf" else b"\r\n"
+            _run(run_shell(target, wait=wait, eol=eol_bytes, history=history or str(target)))
+        else:
+            _run(_pipe(target, [sys.stdin.fileno()], wait=wait, crlf=crlf, idle=idle))
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
+@_wait_option
+@_pipe_options
+def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | None) -> None:
+    """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
+    target, names = _take_target(words)
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(click.open_file(_readable_file(name), "rb")).fileno()
+            for name in names or ["-"]
+        ]
+        _run(_pipe(target, files, wait=wait, crlf=crlf, idle=idle))
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="echoproto")
+
+
+async def _pipe(
+    target: Target, files: Sequence[int], *, wait: float | None, crlf: bool, idle: float | None
+) -> None:
+    from echoproto.client.connection import connect
+    from echoproto.client.pipe import pipe
+
+    async with connect(target, wait) as connection:
+        await pipe(connection, files, sys.stdout.fileno(), crlf=crlf, idle=idle)
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, or to an exit status and a line that says why."""
+    from echoproto.client.connection import NetworkError
+
+    try:
+        asyncio.run(coroutine)
+    except NetworkError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        # Who reads our output has enough; nothing more is to be said, or flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _fail(why: str, status: int) -> None:
+    click.echo(f"echoproto: {why}", err=True)
+    raise SystemExit(status)
+
+
+def _take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
+    from echoproto.client.target import TargetError, take_target
+
+    try:
+        return take_target(words)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _only_target(words: Sequence[str]) -> Target:
+    target, rest = _take_target(words)
+    if rest:
+        raise click.UsageError(f"unexpected argument {rest[0]!r} after the target {target.name}")
+    return target
+
+
+def _readable_file(name: str) -> str:
+    return click.Path(exists=True, dir_okay=False, allow_dash=True).convert(name, None, None)

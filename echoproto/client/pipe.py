@@ -1,0 +1,110 @@
+"""A connection as a pipe: input to the peer, and what the peer sends to the output.
+
+Byte-exact both ways, and never more than a few chunks in memory: input is read only as fast as the
+peer takes it, and the peer is read only as fast as the output takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from typing import TYPE_CHECKING, Final
+
+from echoproto.client.connection import NetworkError
+from echoproto.wire.framing import to_crlf
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from echoproto.client.connection import Connection
+
+CHUNK: Final = 256 * 1024
+"""The most bytes that are read from the input at a time."""
+
+
+async def pipe(
+    connection: Connection,
+    inputs: Iterable[int],
+    output: int,
+    *,
+    crlf: bool = False,
+    idle: float | None = None,
+) -> None:
+    """Send what the file descriptors `inputs` give, one after the other; then half-close.
+
+    Returns when the peer has closed, and all that it sent is written to the file descriptor
+    `output`. With `crlf`, LF is sent as CR LF. Raises NetworkError, also when no byte has gone
+    either way for `idle` seconds; OSError if an input or the output fails.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(idle) as idle_timeout:
+
+            def moved() -> None:
+                if idle is not None:
+                    idle_timeout.reschedule(loop.time() + idle)
+
+            async def send() -> None:
+                after_cr = False
+                for fd in inputs:
+                    async for data in _chunks(fd):
+                        moved()
+                        await connection.send(to_crlf(data, after_cr=after_cr) if crlf else data)
+                        after_cr = data.endswith(b"\r")
+                connection.send_eof()
+
+            async def receive() -> None:
+                while data := await connection.receive():
+                    moved()
+                    _write(output, data)
+
+            await _until_received(asyncio.create_task(send()), asyncio.create_task(receive()))
+    except TimeoutError:
+        raise NetworkError(f"{connection.target.name}: idle for {idle:g} seconds") from None
+
+
+async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> None:
+    """Wait for `receiving`; an input that fails ends it, a peer that no longer takes does not."""
+    try:
+        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done() and not isinstance(sending.exception(), NetworkError):
+            sending.result()
+        await receiving
+    finally:
+        sending.cancel()
+        receiving.cancel()
+        await asyncio.gather(sending, receiving, return_exceptions=True)
+
+
+async def _chunks(fd: int) -> AsyncIterator[bytes]:
+    while True:
+        await _readable(fd)
+        data = os.read(fd, CHUNK)
+        if not data:
+            return
+        yield data
+
+
+async def _readable(fd: int) -> None:
+    """Wait until `fd` can be read without blocking."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    try:
+        loop.add_reader(fd, readable.set)
+    except PermissionError:
+        return  # what epoll refuses (files, /dev/null) never blocks for long
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    """Write all of `data`. Blocks: a slow output slows down the connection, as it should."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:  # somebody has made it non-blocking
+            select.select([], [fd], [])

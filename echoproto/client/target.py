@@ -1,0 +1,72 @@
+"""Where to connect to: what a person writes, and the `Target` that it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_PORT: Final = 0xFFFF
+
+FORMS: Final = "HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:///PATH"
+
+
+class TargetError(ValueError):
+    """What was written is no target; the message says why, and what would be one."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A TCP port of a host, or the path of a Unix socket. As text: a URL."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """How a person writes it: HOST:PORT, or the path."""
+        return str(self).removeprefix("tcp://").removeprefix("unix://")
+
+
+def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
+    """The target that `words` begin with, and the words after it. Raises TargetError."""
+    first, *rest = words
+    scheme, is_url, location = first.partition("://")
+    if is_url:
+        return _from_url(scheme, location, first), rest
+    host, colon, port = first.rpartition(":")
+    if colon and (":" not in host or host.startswith("[")):
+        return _tcp(host, port, first), rest
+    if not rest:
+        raise TargetError(f"{first}: the port is missing; give {FORMS}")
+    return _tcp(first, rest[0], " ".join(words[:2])), rest[1:]
+
+
+def _from_url(scheme: str, location: str, url: str) -> Target:
+    if scheme == "unix":
+        if not location.startswith("/"):
+            raise TargetError(f"{url}: the path must be absolute, as in unix:///run/echo.sock")
+        return Target(path=location)
+    if scheme != "tcp":
+        raise TargetError(f"{url}: unknown scheme {scheme}://; give {FORMS}")
+    host, _, port = location.removesuffix("/").rpartition(":")
+    return _tcp(host, port, url)
+
+
+def _tcp(host: str, port: str, written: str) -> Target:
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not host:
+        raise TargetError(f"{written}: the host is missing; give {FORMS}")
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= MAX_PORT):
+        raise TargetError(f"{written}: {port!r} is not a port from 1 to {MAX_PORT}; give {FORMS}")
+    return Target(host, int(port))

@@ -1,0 +1,308 @@
+"""`LineProtocol`, a LineReceiver that gets the hard parts right, and `EchoProtocol` on top of it.
+
+A protocol is one connection. What it does not know is in `factory`: which other connections there
+are, and what is logged when one opens or closes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.protocols.policies import ProtocolWrapper
+from zope.interface import implementer
+
+from echoproto.wire.framing import ANY_LINE_END, LineSplitter, LineTooLongError, count_lines
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from twisted.internet.interfaces import ITransport
+    from twisted.python.failure import Failure
+
+    Mode = Literal["stream", "line"]
+
+log = Logger("echoproto")
+
+# Who has paused a protocol. It reads on when nobody has.
+_BY_CALLER = 1
+_BY_TRANSPORT = 2
+
+
+class ConnectionObserver(Protocol):
+    """What is told of connections: `LineFactory`, or None."""
+
+    def connected(self, protocol: LineProtocol) -> None: ...
+    def disconnected(self, protocol: LineProtocol, reason: Failure) -> None: ...
+
+
+@implementer(IHalfCloseableProtocol)
+class LineProtocol(LineReceiver):
+    """A `LineReceiver` for any client: subclass it and write `lineReceived`.
+
+    What it changes in `LineReceiver`, whose contract holds for the rest:
+
+    - `delimiter`: LF, CR LF, CR NUL and CR all end a line (RFC 1123, 3.3.1), and `sendLine` sends
+      CR LF. A subclass, or an instance, that sets `delimiter` gets exactly that delimiter.
+    - `lineLengthExceeded` is given what has come of the line that is too long, and no more. The
+      rest of that line is skipped and the next line is whole, unless the method closes the
+      connection (as it does if not overridden) or calls `setLineMode` or `setRawMode`.
+    - Half-close: a client that has sent its last byte still gets every answer; then the
+      connection is closed. Override `peerHalfClosed` to keep it open.
+    - Backpressure: while the client does not read its answers, it is not read from. This takes the
+      one producer's place of the transport; to send with a producer of your own,
+      `transport.unregisterProducer()` first.
+    - `pauseProducing` holds until `resumeProducing` is called, whatever the transport does.
+    - The time that it takes is in proportion to the bytes received.
+
+    Call the inherited `connectionLost` if you override it: it ends the count of connections.
+    """
+
+    delimiter: bytes = ANY_LINE_END
+    observer: ConnectionObserver | None = None
+
+    bytes_received = 0
+    lines_received = 0
+    connection_id: int | None = None
+    """The number that logs name the connection by; `LineFactory` gives it."""
+    half_closed = False
+    """The peer has sent its last byte."""
+
+    paused: int = 0
+    transport: Any
+
+    @cached_property
+    def _splitter(self) -> LineSplitter:
+        return LineSplitter(self.delimiter, self.MAX_LENGTH)
+
+    # The connection
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Take the transport into use, then call `connectionMade`."""
+        # The producer's place is taken at the bottom, not in TLS: TLS puts off loseConnection for
+        # as long as it has a producer.
+        bottom = transport
+        while isinstance(bottom, ProtocolWrapper):
+            bottom = cast("ITransport", bottom.transport)
+        if IConsumer.providedBy(bottom):
+            bottom.registerProducer(_Backpressure(self, bottom), streaming=True)
+        self.transport = transport
+        if self.observer is not None:
+            self.observer.connected(self)
+        super().makeConnection(transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the observer. `reason` is why."""
+        super().connectionLost(reason)
+        if self.observer is not None:
+            self.observer.disconnected(self, reason)
+
+    def readConnectionLost(self) -> None:
+        """The peer has half-closed: deliver what is left, then call `peerHalfClosed`."""
+        self.half_closed = True
+        self._deliver()
+
+    def peerHalfClosed(self) -> None:
+        """The peer has sent its last byte, and all of it was delivered: close, once all is sent.
+
+        Override it to send more before you call `transport.loseConnection`.
+        """
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close is done."""
+
+    # What arrives
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Call `lineReceived` or `rawDataReceived` for what has arrived, as far as not paused."""
+        self.bytes_received += len(data)
+        self._splitter.feed(data)
+        return self._deliver()
+
+    def _deliver(self) -> Any:
+        if self._busyReceiving:
+            return None
+        self._busyReceiving = True
+        try:
+            why = self._dispatch()
+        finally:
+            self._busyReceiving = False
+        if self.half_closed and not self.paused:
+            self.peerHalfClosed()
+        return why
+
+    def _dispatch(self) -> Any:
+        splitter = self._splitter
+        transport = self.transport
+        why: Any = None
+        while not (why or self.paused):
+            if not self.line_mode:
+                rest = splitter.take_rest()
+                if not rest:
+                    return None
+                why = self.rawDataReceived(rest)
+                continue
+            if transport is not None and transport.disconnecting:
+                return None
+            if splitter.delimiter is not self.delimiter or splitter.max_length != self.MAX_LENGTH:
+                splitter.configure(self.delimiter, self.MAX_LENGTH)
+            try:
+                lines = splitter.lines()
+            except LineTooLongError as error:
+                self.lines_received += 1
+                why = self.lineLengthExceeded(error.line)
+                continue
+            if not length_hint(lines):
+                return None
+            for line in lines:
+                self.lines_received += 1
+                why = self.lineReceived(line)
+                if (
+                    why
+                    or self.paused
+                    or not self.line_mode
+                    or (transport is not None and transport.disconnecting)
+                    or self.delimiter is not splitter.delimiter
+                    or self.MAX_LENGTH != splitter.max_length
+                ):
+                    break
+        return why
+
+    def clearLineBuffer(self) -> bytes:
+        """Take, and return, everything that has arrived and was not delivered."""
+        return self._splitter.take_rest()
+
+    def setLineMode(self, extra: bytes = b"") -> Any:
+        """Go to line mode; `extra` is put in front of what has arrived."""
+        self.line_mode = 1
+        self._splitter.put_back(extra)
+        return self._deliver()
+
+    # Pausing: by whoever calls pauseProducing, and by the transport
+
+    def pauseProducing(self) -> None:
+        """Deliver nothing, and read nothing, until `resumeProducing` is called."""
+        self._pause(_BY_CALLER)
+
+    def resumeProducing(self) -> None:
+        """Deliver what has arrived, and read on."""
+        self._resume(_BY_CALLER)
+
+    def stopProducing(self) -> None:
+        """Deliver nothing more, and close the connection."""
+        self.paused |= _BY_CALLER
+        self.transport.stopProducing()
+
+    def _pause(self, who: int) -> None:
+        self.paused |= who
+        self.transport.pauseProducing()
+
+    def _resume(self, who: int) -> None:
+        self.paused &= ~who
+        if self.paused:
+            return
+        if not self.half_closed:
+            self.transport.resumeProducing()
+        self._deliver()
+
+
+@implementer(IPushProducer)
+class _Backpressure:
+    """The producer that a connection is for its own transport.
+
+    The transport pauses it when too much is unsent (64 KiB in Twisted), and resumes it when all is
+    sent. It is not the protocol itself, so that a protocol that has paused for a reason of its own
+    is not resumed by the transport.
+    """
+
+    __slots__ = ("_protocol", "_transport")
+
+    def __init__(self, protocol: LineProtocol, transport: Any) -> None:
+        self._protocol = protocol
+        self._transport = transport
+
+    def pauseProducing(self) -> None:
+        self._protocol._pause(_BY_TRANSPORT)  # noqa: SLF001
+
+    def resumeProducing(self) -> None:
+        if self._transport.disconnecting:
+            # Twisted closes only once the producer is gone.
+            self._transport.unregisterProducer()
+        else:
+            self._protocol._resume(_BY_TRANSPORT)  # noqa: SLF001
+
+    def stopProducing(self) -> None:
+        """The connection is lost: there is nothing to stop."""
+
+
+class EchoProtocol(LineProtocol):
+    """Sends back every byte, in order (RFC 862).
+
+    In mode "stream" a byte comes back as soon as it arrives. In mode "line" it comes back once its
+    line is whole; a line of more than MAX_LENGTH bytes is skipped. With `log_lines` each line is
+    logged as well.
+    """
+
+    _ended_in_cr = False
+
+    def __init__(self, mode: Mode = "stream", *, log_lines: bool = False) -> None:
+        self._log_lines = log_lines
+        self._whole_lines: LineSplitter | None = None
+        if mode == "line":
+            self._whole_lines = LineSplitter(max_length=self.MAX_LENGTH, keep_ends=True)
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Send `data` back, or the lines that it makes whole."""
+        if self._whole_lines is None:
+            self.transport.write(data)
+        else:
+            self._echo_whole_lines(self._whole_lines, data)
+        if self._log_lines:
+            return super().dataReceived(data)
+        self.bytes_received += len(data)
+        self.lines_received += count_lines(data, after_cr=self._ended_in_cr)
+        self._ended_in_cr = data.endswith(b"\r")
+        return None
+
+    def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
+        splitter.feed(data)
+        complete = False
+        while not complete:
+            lines: list[bytes] = []
+            try:
+                lines.extend(splitter)
+                complete = True
+            except LineTooLongError as error:
+                if not self._log_lines:
+                    self.lineLengthExceeded(error.line)
+            self.transport.write(b"".join(lines))
+
+    def lineReceived(self, line: bytes) -> None:
+        """Log the line, as Python writes bytes: nothing in it can look like a log line."""
+        log.info("[{id}] {line!r}", id=self.connection_id, line=line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Log it; the connection goes on."""
+        log.info(
+            "[{id}] a line of more than {max} bytes{outcome}: {start!r}...",
+            id=self.connection_id,
+            max=self.MAX_LENGTH,
+            outcome=" is not echoed" if self._whole_lines else "",
+            start=line[:32],
+        )
+
+    def peerHalfClosed(self) -> None:
+        """Log what is not echoed because its line has no end; then close."""
+        if self._whole_lines is not None and self._whole_lines.partial:
+            log.info(
+                "[{id}] the last {count} bytes are not echoed: their line has no end",
+                id=self.connection_id,
+                count=len(self._whole_lines.partial),
+            )
+        super().peerHalfClosed()

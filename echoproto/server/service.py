@@ -1,0 +1,97 @@
+"""`EchoService`: what `twistd echo` runs. It listens, and when it ends it drains."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from echoproto.server.factory import LineFactory, show_address
+from echoproto.server.options import Options, refuse
+from echoproto.server.protocol import EchoProtocol
+from echoproto.server.tls import make_lossless
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+    from twisted.python.failure import Failure
+
+__all__ = ["CannotStartError", "EchoService", "Options", "makeService"]
+
+log = Logger("echoproto")
+
+
+class CannotStartError(SystemExit, Exception):
+    """The service cannot start; the message says why.
+
+    As an Exception it lets twistd clean up and tell the process that waits for the daemon. As a
+    SystemExit it ends twistd with its message and status 1, without a traceback.
+    """
+
+
+class EchoService(Service):
+    """Serves `factory` on `endpoints`, which stand under their endpoint strings.
+
+    `privilegedStartService` raises CannotStartError.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        endpoints: Mapping[str, IStreamServerEndpoint],
+        factory: LineFactory,
+    ) -> None:
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._factory = factory
+        self._ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        """Listen: before twistd gives up its privileges, so that low ports work."""
+        super().privilegedStartService()
+        failures: list[Failure] = []
+        for where, endpoint in self._endpoints.items():
+            endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
+            if failures:
+                raise CannotStartError(f"echoproto: {_explain(where, failures[0].value)}")
+
+    def _listening(self, port: IListeningPort) -> None:
+        make_lossless(port.factory)
+        self._ports.append(port)
+        log.info("listening on {address}", address=show_address(port.getHost()))
+
+    def stopService(self) -> Deferred[object]:
+        """Stop listening, then deliver what is in flight; the Deferred fires when all is closed."""
+        super().stopService()
+        closed = [maybeDeferred(port.stopListening) for port in self._ports]
+        drained = Deferred.fromCoroutine(self._factory.drain(self._reactor))
+        return gatherResults([*closed, drained])
+
+
+def _explain(where: str, error: BaseException) -> str:
+    cause = error
+    if isinstance(error, CannotListenError):
+        cause = error.socketError
+        where = f"{error.interface} port {error.port}" if error.interface else error.port
+    return f"cannot listen on {where}: {getattr(cause, 'strerror', None) or cause}"
+
+
+def makeService(options: Options) -> EchoService:
+    """Make the service that `options` ask for; for twistd."""
+    from twisted.internet import reactor
+
+    settings = options.settings
+    endpoints = {}
+    for where in settings.listen:
+        try:
+            endpoints[where] = serverFromString(reactor, where)
+        except Exception as error:  # whatever an endpoint's parser makes of its arguments
+            refuse(f"--listen {where}: {error}")
+    protocol = partial(EchoProtocol, settings.mode, log_lines=settings.log_lines)
+    return EchoService(reactor, endpoints, LineFactory(protocol))

@@ -1,0 +1,366 @@
+"""LineProtocol and EchoProtocol: bytes in, calls and bytes out."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.testing import StringTransport
+from twisted.protocols.basic import LineReceiver
+from twisted.protocols.test import test_basic
+from twisted.python.failure import Failure
+
+from echoproto.server.protocol import EchoProtocol, LineProtocol
+from echoproto.wire.framing import ANY_LINE_END
+
+
+class CrLfProtocol(LineProtocol):
+    delimiter = b"\r\n"
+
+
+def twisteds_own_tests(base):
+    """Twisted's tests of LineReceiver, with `base` in its place."""
+    source = Path(test_basic.__file__).read_text(encoding="utf-8")
+    module = types.ModuleType("twisteds_own_tests")
+    vars(module)["base"] = base
+    exec(source.replace("basic.LineReceiver", "base"), vars(module))
+    return module
+
+
+class TestTwistedsOwn(twisteds_own_tests(LineProtocol).LineReceiverTests):
+    """With any line end, where a test sets no delimiter."""
+
+
+class TestTwistedsOwnWithCrLf(twisteds_own_tests(CrLfProtocol).LineReceiverTests):
+    """With the delimiter of LineReceiver."""
+
+
+class TestTwistedsOwnOfLongLines(
+    twisteds_own_tests(CrLfProtocol).LineReceiverLineLengthExceededTests
+):
+    """What LineReceiver does with lines that are too long, but for what is meant to differ."""
+
+    def passes_each_long_line_by_itself(self):
+        """LineReceiver passes all that has arrived, and the lines in it are lost."""
+        long = b"x" * (self.proto.MAX_LENGTH * 2 + 2)
+        self.proto.dataReceived(self.proto.delimiter.join([long, long]))
+        self.assertEqual([long, long], self.proto.longLines)
+
+    test_longLineWithDelimiter = passes_each_long_line_by_itself
+    test_multipleLongLines = passes_each_long_line_by_itself
+
+
+class Recorder(LineProtocol):
+    """Keeps what it is given; a line that names one of its methods calls it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def lineReceived(self, line):
+        self.calls.append(line)
+        command, _, argument = line.decode("latin-1").partition(" ")
+        if command in ("raw", "limit") and not argument.isdecimal():
+            return
+        match command:
+            case "raw":
+                self.left = int(argument)
+                self.setRawMode()
+            case "pause":
+                self.pauseProducing()
+            case "close":
+                self.transport.loseConnection()
+            case "abort":
+                self.transport.abortConnection()
+            case "delimiter":
+                self.delimiter = argument.encode()
+            case "limit":
+                self.MAX_LENGTH = int(argument)
+            case "clear":
+                self.calls.append((b"cleared", self.clearLineBuffer()))
+
+    def rawDataReceived(self, data):
+        self.calls.append((b"raw", data[: self.left]))
+        rest = data[self.left :]
+        self.left -= len(data) - len(rest)
+        if not self.left:
+            self.setLineMode(rest)
+
+    def lineLengthExceeded(self, line):
+        self.calls.append((b"long", line))
+
+
+def connected(protocol=None):
+    protocol = protocol or Recorder()
+    protocol.makeConnection(StringTransport())
+    return protocol
+
+
+def joined(calls):
+    """The calls, as they are however the data came: raw data in one piece, long lines without
+    what had come of them."""
+    result = []
+    for call in calls:
+        match call, result:
+            case (b"raw", data), [*_, (b"raw", before)]:
+                result[-1] = (b"raw", before + data)
+            case (b"long", _), _:
+                result.append(b"long")
+            case _:
+                result.append(call)
+    return result
+
+
+def test_it_is_a_line_receiver_that_can_be_half_closed():
+    assert isinstance(connected(), LineReceiver)
+    assert IHalfCloseableProtocol.providedBy(connected())
+
+
+def test_any_line_end_ends_a_line_and_send_line_sends_cr_lf():
+    protocol = connected()
+    protocol.dataReceived(b"a\nb\r\nc\r\0d\r")
+    assert protocol.calls == [b"a", b"b", b"c", b"d"]
+    protocol.sendLine(b"reply")
+    assert protocol.transport.value() == b"reply\r\n"
+
+
+@pytest.mark.parametrize("delimiter", [b"\n", b"\r\n", b";;"])
+def test_a_delimiter_that_is_set_is_the_only_one_and_the_one_that_is_sent(delimiter):
+    protocol = connected(type("Exact", (Recorder,), {"delimiter": delimiter})())
+    protocol.dataReceived(b"a\r\0b\rc" + delimiter)
+    assert protocol.calls == [b"a\r\0b\rc"]
+    protocol.sendLine(b"reply")
+    assert protocol.transport.value() == b"reply" + delimiter
+
+
+COMMANDS = st.sampled_from(
+    [b"", b"hello", b"raw 3", b"raw 1", b"delimiter ;", b"limit 6", b"limit 99", b"much too long"]
+)
+ENDS = st.sampled_from([b"\n", b"\r\n", b"\r\0", b"\r", b";"])
+
+
+@given(st.lists(st.tuples(COMMANDS, ENDS)), st.lists(st.integers(0, 200), max_size=6))
+def test_however_a_stream_is_cut_the_calls_are_the_same(lines, cuts):
+    stream = b"".join(line + end for line, end in lines) + b"\n"
+    whole = connected()
+    whole.dataReceived(stream)
+
+    cuts = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
+    in_pieces = connected()
+    for start, stop in zip(cuts, cuts[1:], strict=False):
+        in_pieces.dataReceived(stream[start:stop])
+    assert joined(in_pieces.calls) == joined(whole.calls)
+    assert in_pieces.bytes_received == len(stream)
+    assert in_pieces.lines_received == whole.lines_received
+
+
+def test_raw_mode_from_inside_line_received_gets_the_rest_exactly():
+    protocol = connected()
+    protocol.dataReceived(b"raw 5\r\n\r\n\0\nxnext\r\n")
+    assert protocol.calls == [b"raw 5", (b"raw", b"\r\n\0\nx"), b"next"]
+
+
+def test_raw_mode_does_not_get_the_lf_of_the_line_before_it():
+    protocol = connected()
+    protocol.dataReceived(b"raw 2\r")
+    protocol.dataReceived(b"\nab")
+    assert protocol.calls == [b"raw 2", (b"raw", b"ab")]
+
+
+def test_pausing_from_inside_line_received_stops_at_that_line():
+    protocol = connected()
+    protocol.dataReceived(b"one\npause\ntwo\n")
+    assert protocol.calls == [b"one", b"pause"]
+    assert protocol.transport.producerState == "paused"
+    protocol.dataReceived(b"three\n")
+    assert protocol.calls == [b"one", b"pause"]
+    protocol.resumeProducing()
+    assert protocol.calls == [b"one", b"pause", b"two", b"three"]
+    assert protocol.transport.producerState == "producing"
+
+
+@pytest.mark.parametrize("how", [b"close", b"abort"])
+def test_no_line_is_delivered_after_the_connection_was_closed(how):
+    protocol = connected()
+    protocol.dataReceived(how + b"\nmore\n")
+    protocol.dataReceived(b"and more\n")
+    assert protocol.calls == [how]
+
+
+def test_clearing_the_buffer_from_inside_line_received():
+    protocol = connected()
+    protocol.dataReceived(b"clear\na\r\nb")
+    protocol.dataReceived(b"c\n")
+    assert protocol.calls == [b"clear", (b"cleared", b"a\r\nb"), b"c"]
+
+
+def test_an_exception_in_line_received_leaves_the_protocol_usable():
+    class Failing(Recorder):
+        def lineReceived(self, line):
+            super().lineReceived(line)
+            if line == b"fail":
+                raise RuntimeError(line)
+
+    protocol = connected(Failing())
+    with pytest.raises(RuntimeError):
+        protocol.dataReceived(b"fail\nnext\n")
+    protocol.dataReceived(b"last\n")
+    assert protocol.calls == [b"fail", b"next", b"last"]
+    assert protocol.lines_received == 3
+
+
+def test_after_a_line_that_is_too_long_the_next_is_whole():
+    protocol = connected()
+    protocol.MAX_LENGTH = 10
+    protocol.dataReceived(b"before\n" + b"x" * 50)
+    protocol.dataReceived(b"x" * 50)
+    protocol.dataReceived(b"x\nafter\n")
+    assert protocol.calls == [b"before", (b"long", b"x" * 50), b"after"]
+
+
+def test_a_line_that_is_too_long_closes_the_connection_unless_that_is_overridden():
+    protocol = connected(LineProtocol())
+    protocol.dataReceived(b"x" * (LineProtocol.MAX_LENGTH + 2))
+    assert protocol.transport.disconnecting
+
+
+def test_the_transport_does_not_resume_what_the_protocol_has_paused():
+    protocol = connected()
+    protocol.dataReceived(b"pause\nnext\n")
+    protocol.transport.producer.pauseProducing()
+    protocol.transport.producer.resumeProducing()
+    assert protocol.calls == [b"pause"]
+    assert protocol.transport.producerState == "paused"
+    protocol.resumeProducing()
+    assert protocol.calls == [b"pause", b"next"]
+
+
+def test_the_protocol_does_not_resume_what_the_transport_has_paused():
+    protocol = connected()
+    protocol.transport.producer.pauseProducing()
+    protocol.dataReceived(b"line\n")
+    protocol.pauseProducing()
+    protocol.resumeProducing()
+    assert protocol.calls == []
+    protocol.transport.producer.resumeProducing()
+    assert protocol.calls == [b"line"]
+
+
+def test_lines_stop_when_the_answers_to_them_fill_the_transport():
+    class Verbose(Recorder):
+        def lineReceived(self, line):
+            super().lineReceived(line)
+            if len(self.calls) == 3:
+                self.transport.producer.pauseProducing()
+
+    protocol = connected(Verbose())
+    protocol.dataReceived(b"line\n" * 10)
+    assert len(protocol.calls) == 3
+    protocol.transport.producer.resumeProducing()
+    assert len(protocol.calls) == 10
+
+
+def test_closing_waits_for_what_the_transport_has_to_send():
+    # Twisted does not close while it has a producer, so that has to go when all is sent.
+    protocol = connected()
+    transport = protocol.transport
+    transport.producer.pauseProducing()
+    transport.loseConnection()
+    transport.producer.resumeProducing()
+    assert transport.producer is None
+
+
+def test_half_close_delivers_what_is_left_and_then_closes():
+    protocol = connected()
+    protocol.dataReceived(b"pause\nnext\nraw 2\nab")
+    protocol.readConnectionLost()
+    assert not protocol.transport.disconnecting
+    protocol.resumeProducing()
+    assert protocol.calls == [b"pause", b"next", b"raw 2", (b"raw", b"ab")]
+    assert protocol.transport.disconnecting
+
+
+def test_a_protocol_may_go_on_sending_after_half_close():
+    class Late(Recorder):
+        def peerHalfClosed(self):
+            self.calls.append("half-closed")
+
+    protocol = connected(Late())
+    protocol.dataReceived(b"line\n")
+    protocol.readConnectionLost()
+    protocol.sendLine(b"answer")
+    assert protocol.calls == [b"line", "half-closed"]
+    assert not protocol.transport.disconnecting
+    protocol.pauseProducing()
+    protocol.resumeProducing()
+    # Reading on would only read the end again.
+    assert protocol.transport.producerState == "paused"
+
+
+def test_stop_producing_stops():
+    protocol = connected()
+    protocol.stopProducing()
+    protocol.dataReceived(b"line\n")
+    assert protocol.calls == []
+    assert protocol.transport.producerState == "stopped"
+
+
+def test_it_works_without_a_factory():
+    protocol = connected(EchoProtocol())
+    protocol.dataReceived(b"hello")
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert protocol.transport.value() == b"hello"
+
+
+def echo(chunks, *args, **kwargs):
+    protocol = connected(EchoProtocol(*args, **kwargs))
+    for chunk in chunks:
+        protocol.dataReceived(chunk)
+    return protocol
+
+
+CHUNKS = st.lists(
+    st.lists(
+        st.sampled_from([b"a", b"\r", b"\n", b"\0", b"\xff"]), min_size=1, max_size=6
+    ).map(b"".join)
+)
+
+
+@given(CHUNKS, st.booleans())
+def test_in_stream_mode_every_byte_comes_back(chunks, log_lines):
+    protocol = echo(chunks, log_lines=log_lines)
+    assert protocol.transport.value() == b"".join(chunks)
+    assert protocol.bytes_received == len(b"".join(chunks))
+
+
+@given(CHUNKS, st.booleans())
+def test_in_line_mode_whole_lines_come_back_with_the_ends_that_they_had(chunks, log_lines):
+    protocol = echo(chunks, "line", log_lines=log_lines)
+    stream = b"".join(chunks)
+    end = max(stream.rfind(b"\n"), stream.rfind(b"\r")) + 1
+    if stream[:end].endswith(b"\r") and stream[end : end + 1] == b"\0":
+        end += 1
+    assert protocol.transport.value() == stream[:end]
+
+
+@given(CHUNKS)
+def test_lines_are_counted_alike_with_and_without_logging(chunks):
+    assert echo(chunks).lines_received == echo(chunks, log_lines=True).lines_received
+
+
+def test_in_line_mode_a_line_that_is_too_long_is_not_echoed_and_the_next_is():
+    long = b"x" * (EchoProtocol.MAX_LENGTH + 1)
+    for log_lines in (False, True):
+        protocol = echo([b"a\n" + long, long + b"\r", b"\nb\n"], "line", log_lines=log_lines)
+        assert protocol.transport.value() == b"a\nb\n"
+        assert not protocol.transport.disconnecting
+
+
+def test_any_line_end_is_told_from_an_equal_delimiter():
+    assert LineProtocol.delimiter is ANY_LINE_END
+    assert CrLfProtocol.delimiter == ANY_LINE_END
+    assert CrLfProtocol.delimiter is not ANY_LINE_END

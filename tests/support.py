@@ -1,0 +1,157 @@
+"""What the tests share: the server as a process, and waits that end at the event or at a deadline."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+DEADLINE = 30.0
+"""Seconds after which something that a test waits for is not coming."""
+
+BIN = Path(sys.executable).parent
+
+PACKAGES = {
+    "nc.openbsd": "netcat-openbsd",
+    "ncat": "ncat",
+    "openssl": "openssl",
+    "plink": "putty-tools",
+    "socat": "socat",
+    "telnet": "inetutils-telnet",
+    "tmux": "tmux",
+}
+
+
+def program(name: str) -> str:
+    """The path of a program of a Debian package; without it the test is skipped."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed: apt install {PACKAGES[name]}")
+    return path
+
+
+class Output:
+    """What a process writes, read as it comes."""
+
+    def __init__(self, stream) -> None:
+        self.text = ""
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=[stream], daemon=True)
+        self._thread.start()
+
+    def _read(self, stream) -> None:
+        with stream:
+            while data := os.read(stream.fileno(), 65536):
+                with self._changed:
+                    self.text += data.decode("utf-8", "replace")
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern: str, count: int = 1) -> list[re.Match[str]]:
+        """Wait until `pattern` has come `count` times."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: self._ended or len(self._find(pattern)) >= count, DEADLINE
+            ), f"no {pattern!r} in:\n{self.text}"
+            found = self._find(pattern)
+        assert len(found) >= count, f"ended without {pattern!r}:\n{self.text}"
+        return found
+
+    def wait_for_end(self) -> str:
+        """Wait until all is closed; everything that came."""
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive(), f"still open after:\n{self.text}"
+        return self.text
+
+    def _find(self, pattern: str) -> list[re.Match[str]]:
+        return list(re.finditer(pattern, self.text, re.MULTILINE))
+
+
+class Server:
+    """`twistd -n echo` as a process; `ports` are those of the addresses that it listens on."""
+
+    def __init__(self, process: subprocess.Popen[bytes], listeners: int) -> None:
+        self.process = process
+        self.log = Output(process.stdout)
+        found = self.log.wait_for(r"listening on (.*?)(?::(\d+))?$", listeners)
+        self.ports = [int(match[2] or 0) for match in found]
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
+
+    def memory(self) -> int:
+        """Bytes of memory that are resident."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def stop(self) -> str:
+        """End it as an operator does, and return its log."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(DEADLINE) == 0
+        return self.log.wait_for_end()
+
+
+@contextmanager
+def serve(*options: str, listen=("127.0.0.1:0",), env=None):
+    """Run `twistd -n echo` with `options`."""
+    where = [word for address in listen for word in ("--listen", address)]
+    with subprocess.Popen(
+        [BIN / "twistd", "-n", "--pidfile=", "echo", *where, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+    ) as process:
+        try:
+            yield Server(process, len(listen))
+        finally:
+            process.kill()
+
+
+def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection((host, port), DEADLINE)
+
+
+def receive_exactly(sock: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = sock.recv(min(count - len(data), 1 << 20))
+        assert more, f"closed after {len(data)} of {count} bytes"
+        data += more
+    return data
+
+
+def receive_all(sock: socket.socket) -> bytes:
+    """Everything, until the peer closes."""
+    data = b""
+    while more := sock.recv(1 << 20):
+        data += more
+    return data
+
+
+def run(*command, input: bytes = b"", **kwargs) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command, input=input, capture_output=True, timeout=DEADLINE, check=False, **kwargs
+    )
+
+
+def eventually(condition, what: str):
+    """Poll `condition` until it holds; its value. For what gives no event to wait for."""
+    deadline = monotonic() + DEADLINE
+    while not (value := condition()):
+        assert monotonic() < deadline, f"not in {DEADLINE:g} seconds: {what}"
+        threading.Event().wait(0.02)
+    return value

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echoproto.wire.framing import (
+    ANY_LINE_END,
+    BLOCK,
+    LineSplitter,
+    LineTooLongError,
+    count_lines,
+    to_crlf,
+)
+
+# Few different bytes, so that line ends and delimiters are often met, and often cut.
+STREAMS = st.lists(st.sampled_from([b"a", b"b", b"\r", b"\n", b"\0"]), max_size=60).map(b"".join)
+DELIMITERS = st.sampled_from([ANY_LINE_END, b"\n", b"\r\n", b"aa", b"aba", b"\r\n\r\n"])
+LIMITS = st.none() | st.integers(0, 6)
+
+
+@st.composite
+def chunked(draw):
+    """A stream, cut into chunks."""
+    stream = draw(STREAMS)
+    cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+
+def split(chunks, *args, **kwargs):
+    """All that a splitter gives for `chunks`, with None for a line that is too long; and it."""
+    splitter = LineSplitter(*args, **kwargs)
+    given = []
+    for chunk in chunks:
+        splitter.feed(chunk)
+        while True:
+            try:
+                given.extend(splitter)
+                break
+            except LineTooLongError:
+                given.append(None)
+    return given, splitter
+
+
+def model(stream, delimiter, limit):
+    """The same, the plain way: the lines, and what is left."""
+    if delimiter is ANY_LINE_END:
+        *lines, rest = re.split(rb"\r\n|\r\0|\r|\n", stream)
+    else:
+        *lines, rest = stream.split(delimiter)
+    return [None if limit is not None and len(line) > limit else line for line in lines], rest
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\0", b"\r"])
+def test_each_line_end_of_the_field_ends_a_line(end):
+    given, splitter = split([b"one" + end + b"two" + end + b"thr"])
+    assert given == [b"one", b"two"]
+    assert splitter.partial == b"thr"
+
+
+def test_line_ends_may_be_mixed_and_lines_empty():
+    assert split([b"\na\r\n\r\n\r\0b\r\r\0\n"])[0] == [b"", b"a", b"", b"", b"b", b"", b""]
+
+
+def test_a_cr_ends_its_line_at_once_and_what_belongs_to_it_ends_no_other():
+    for late in (b"\n", b"\0"):
+        assert split([b"hello\r"])[0] == [b"hello"]
+        assert split([b"hello\r", late, b"x\n"])[0] == [b"hello", b"x"]
+
+
+def test_a_nul_is_data_where_no_cr_is_before_it():
+    assert split([b"\0a\n\0b\n"])[0] == [b"\0a", b"\0b"]
+
+
+def test_a_given_delimiter_is_the_only_line_end():
+    assert split([b"a\nb\rc\0;d;"], b";")[0] == [b"a\nb\rc\0", b"d"]
+
+
+def test_an_empty_delimiter_is_refused():
+    with pytest.raises(ValueError, match="the delimiter is empty"):
+        LineSplitter(b"")
+
+
+@given(chunked(), DELIMITERS, LIMITS)
+def test_however_a_stream_is_cut_the_lines_are_the_same(chunks, delimiter, limit):
+    given, splitter = split(chunks, delimiter, limit)
+    lines, rest = model(b"".join(chunks), delimiter, limit)
+    if given != lines:
+        # What is left is too long already, and was reported before its end came.
+        assert given == [*lines, None]
+        assert len(rest) > limit
+    elif limit is None:
+        assert splitter.partial == rest
+        assert splitter.take_rest() == rest
+
+
+@given(chunked(), DELIMITERS)
+def test_lines_with_their_ends_are_the_stream(chunks, delimiter):
+    given, splitter = split(chunks, delimiter, keep_ends=True)
+    assert b"".join([*given, splitter.partial]) == b"".join(chunks)
+
+
+@given(chunked(), st.integers(0, 6))
+def test_lines_with_their_ends_are_limited_by_what_they_hold_without(chunks, limit):
+    with_ends, _ = split(chunks, max_length=limit, keep_ends=True)
+    without, _ = split(chunks, max_length=limit)
+    joined = [line for line in with_ends if line not in (b"\0",)]  # the late half of CR NUL
+    assert with_ends.count(None) == without.count(None)
+    bare = [line and re.sub(rb"(\r\n|\r\0|\r|\n)$", b"", line) for line in joined]
+    assert [line for line in bare if line] == [line for line in without if line]
+
+
+@given(chunked(), DELIMITERS, st.integers(0, 20))
+def test_what_is_not_taken_can_be_had_back_as_it_came(chunks, delimiter, take):
+    stream = b"".join(chunks)
+    splitter = LineSplitter(delimiter)
+    for chunk in chunks:
+        splitter.feed(chunk)
+    taken = [line for _, line in zip(range(take), splitter, strict=False)]
+    rest = splitter.take_rest()
+    lines, left = model(stream, delimiter, None)
+    assert taken == lines[:take]
+    assert model(rest, delimiter, None) == (lines[take:], left)
+    assert stream.endswith(rest)
+    assert splitter.take_rest() == b""
+
+
+def test_the_lf_of_a_line_that_was_taken_is_not_part_of_the_rest():
+    splitter = LineSplitter()
+    splitter.feed(b"head\r")
+    assert list(splitter) == [b"head"]
+    assert splitter.take_rest() == b""
+    splitter.feed(b"\nbody")
+    assert splitter.take_rest() == b"body"
+
+
+def test_the_lf_of_a_line_that_was_not_taken_is():
+    splitter = LineSplitter()
+    splitter.feed(b"one\ntwo\r")
+    assert next(iter(splitter.lines())) == b"one"
+    splitter.feed(b"\nthree")
+    assert splitter.take_rest() == b"two\r\nthree"
+    splitter.feed(b"\nfour\n")
+    assert list(splitter) == [b"", b"four"]
+
+
+def test_a_line_that_is_too_long_is_reported_once_and_the_next_is_whole():
+    splitter = LineSplitter(max_length=5)
+    splitter.feed(b"short\nseven77")
+    assert next(iter(splitter)) == b"short"
+    with pytest.raises(LineTooLongError, match="a line of more than 5 bytes") as raised:
+        list(splitter)
+    assert raised.value.line == b"seven77"
+    splitter.feed(b"still the same line")
+    assert list(splitter) == []
+    splitter.feed(b"\r\nnext\r\n")
+    assert list(splitter) == [b"next"]
+
+
+def test_an_unfinished_line_is_too_long_only_when_no_delimiter_can_end_it_in_time():
+    splitter = LineSplitter(b"\r\n", max_length=5)
+    splitter.feed(b"12345\r")
+    assert list(splitter) == []
+    splitter.feed(b"\n")
+    assert list(splitter) == [b"12345"]
+
+
+def test_what_is_put_back_comes_first():
+    splitter = LineSplitter()
+    splitter.feed(b"two\nthree")
+    splitter.put_back(b"one\n")
+    assert list(splitter) == [b"one", b"two"]
+    assert splitter.partial == b"three"
+
+
+def test_putting_back_ends_the_skipping_of_a_line():
+    splitter = LineSplitter(max_length=3)
+    splitter.feed(b"12345\n")
+    with pytest.raises(LineTooLongError) as raised:
+        list(splitter)
+    splitter.put_back(raised.value.line[3:])
+    assert list(splitter) == [b"45"]
+
+
+def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():
+    splitter = LineSplitter(b"\n", max_length=2)
+    splitter.feed(b"a\nb;c\nd;e;f")
+    assert next(iter(splitter)) == b"a"
+    splitter.configure(b";", None)
+    assert list(splitter) == [b"b", b"c\nd", b"e"]
+
+
+def test_lines_longer_than_a_block_and_blocks_of_many_lines():
+    long = b"x" * (3 * BLOCK)
+    stream = b"".join(b"%d\r\n" % number for number in range(5000))
+    given, _ = split([long + b"\n" + stream + long + b"\r", b"\n" + stream])
+    numbers = [b"%d" % number for number in range(5000)]
+    assert given == [long, *numbers, long, *numbers]
+
+
+def test_a_cr_lf_that_straddles_two_blocks_ends_one_line():
+    stream = b"x" * (BLOCK - 1) + b"\r\nnext\n"
+    assert split([stream])[0] == [b"x" * (BLOCK - 1), b"next"]
+    assert split([stream], keep_ends=True)[0] == [b"x" * (BLOCK - 1) + b"\r\n", b"next\n"]
+
+
+def test_a_drip_of_a_mebibyte_is_one_line():
+    # Where a byte costs the copying of the line so far, this takes minutes.
+    splitter = LineSplitter()
+    for _ in range(1 << 20):
+        splitter.feed(b"x")
+        assert not list(splitter)
+    splitter.feed(b"\n")
+    assert list(splitter) == [b"x" * (1 << 20)]
+
+
+@given(chunked())
+def test_counting_lines_agrees_with_splitting_them(chunks):
+    counted, after_cr = 0, False
+    for chunk in filter(None, chunks):
+        counted += count_lines(chunk, after_cr=after_cr)
+        after_cr = chunk.endswith(b"\r")
+    assert counted == len(split(chunks)[0])
+
+
+@given(chunked())
+def test_lf_becomes_cr_lf_and_cr_lf_stays(chunks):
+    converted, after_cr = b"", False
+    for chunk in filter(None, chunks):
+        converted += to_crlf(chunk, after_cr=after_cr)
+        after_cr = chunk.endswith(b"\r")
+    assert converted == re.sub(rb"(?<!\r)\n", b"\r\n", b"".join(chunks))

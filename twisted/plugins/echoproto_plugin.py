@@ -1,0 +1,10 @@
+"""Tell twistd of `twistd echo`. Imported whenever twistd's plugin cache is cold: nothing heavy here."""
+
+from twisted.application.service import ServiceMaker
+
+echo = ServiceMaker(
+    "echoproto",
+    "echoproto.server.service",
+    "An echo service: every byte that a client sends comes back.",
+    "echo",
+)
