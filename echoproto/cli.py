@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
+FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=str)
 
 
 class _DefaultConnect(click.Group):
@@ -32,7 +33,7 @@ class _DefaultConnect(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own, connects = self.get_params(ctx), self.commands["connect"].get_params(ctx)
-        options = {param.name: param for param in [*connects, *own] if param.param_type_name == "option"}
+        options = {param.name: param for param in [*connects, *own] if param.opts[0][0] == "-"}
         records = [record for option in options.values() if (record := option.get_help_record(ctx))]
         with formatter.section("Options"):
             formatter.write_dl(records)
@@ -111,7 +112,7 @@ def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | N
     target, names = _take_target(words)
     with ExitStack() as stack:
         files = [
-            stack.enter_context(click.open_file(_readable_file(name), "rb")).fileno()
+            stack.enter_context(click.open_file(FILE(name), "rb")).fileno()
             for name in names or ["-"]
         ]
         _run(_pipe(target, files, wait=wait, crlf=crlf, idle=idle))
@@ -169,7 +170,3 @@ def _only_target(words: Sequence[str]) -> Target:
     if rest:
         raise click.UsageError(f"unexpected argument {rest[0]!r} after the target {target.name}")
     return target
-
-
-def _readable_file(name: str) -> str:
-    return click.Path(exists=True, dir_okay=False, allow_dash=True).convert(name, None, None)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,8 @@ def embedded_server() -> Iterator[int]:
 
 def serve(fd: int) -> None:
     """Serve echo on the listening socket `fd`, until standard input ends."""
-    from twisted.internet import reactor, stdio
+    from twisted.internet import reactor as installed
+    from twisted.internet import stdio
     from twisted.internet.protocol import Protocol, connectionDone
 
     from echoproto.server.factory import LineFactory
@@ -49,6 +50,7 @@ def serve(fd: int) -> None:
         def connectionLost(self, reason: object = connectionDone) -> None:  # noqa: ARG002
             reactor.stop()
 
+    reactor: Any = installed
     reactor.adoptStreamPort(fd, socket.AF_INET, LineFactory(EchoProtocol))  # duplicates it
     os.close(fd)
     stdio.StandardIO(UntilEnd())

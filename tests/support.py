@@ -1,4 +1,4 @@
-"""What the tests share: the server as a process, and waits that end at the event or at a deadline."""
+"""What tests share: the server as a process, and waits that end at an event or a deadline."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The client, on asyncio: connect, send, receive. Knows `wire`, not `server`, `shell` or Twisted."""
+"""The client, on asyncio: connect, send, receive. Knows `wire`, and nothing of Twisted."""

@@ -1,4 +1,4 @@
-"""`LineFactory`: builds protocols, knows the open connections, and logs how each begins and ends."""
+"""`LineFactory`: builds protocols, knows the open connections, logs how each begins and ends."""
 
 from __future__ import annotations
 
@@ -103,10 +103,9 @@ class LineFactory(ServerFactory):
 
 
 def _why(protocol: LineProtocol, reason: Failure) -> str:
-    if protocol.half_closed:
-        return "closed by the client"
     if reason.check(ConnectionDone):
-        return "closed by the server" if protocol.transport.disconnecting else "closed by the client"
+        by_server = protocol.transport.disconnecting and not protocol.half_closed
+        return f"closed by the {'server' if by_server else 'client'}"
     if reason.check(ConnectionAborted):
         return "aborted by the server"
     return " ".join(reason.getErrorMessage().split())

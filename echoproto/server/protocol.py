@@ -37,8 +37,11 @@ _BY_TRANSPORT = 2
 class ConnectionObserver(Protocol):
     """What is told of connections: `LineFactory`, or None."""
 
-    def connected(self, protocol: LineProtocol) -> None: ...
-    def disconnected(self, protocol: LineProtocol, reason: Failure) -> None: ...
+    def connected(self, protocol: LineProtocol) -> None:
+        """The connection is open; `connectionMade` was not called yet."""
+
+    def disconnected(self, protocol: LineProtocol, reason: Failure) -> None:
+        """The connection is lost, because of `reason`."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -73,8 +76,8 @@ class LineProtocol(LineReceiver):
     half_closed = False
     """The peer has sent its last byte."""
 
-    paused: int = 0
     transport: Any
+    _paused_by = 0
 
     @cached_property
     def _splitter(self) -> LineSplitter:
@@ -169,7 +172,7 @@ class LineProtocol(LineReceiver):
                     or not self.line_mode
                     or (transport is not None and transport.disconnecting)
                     or self.delimiter is not splitter.delimiter
-                    or self.MAX_LENGTH != splitter.max_length
+                    or splitter.max_length != self.MAX_LENGTH
                 ):
                     break
         return why
@@ -196,17 +199,20 @@ class LineProtocol(LineReceiver):
 
     def stopProducing(self) -> None:
         """Deliver nothing more, and close the connection."""
-        self.paused |= _BY_CALLER
+        self.paused = True
+        self._paused_by |= _BY_CALLER
         self.transport.stopProducing()
 
     def _pause(self, who: int) -> None:
-        self.paused |= who
+        self.paused = True
+        self._paused_by |= who
         self.transport.pauseProducing()
 
     def _resume(self, who: int) -> None:
-        self.paused &= ~who
-        if self.paused:
+        self._paused_by &= ~who
+        if self._paused_by:
             return
+        self.paused = False
         if not self.half_closed:
             self.transport.resumeProducing()
         self._deliver()

@@ -17,7 +17,7 @@ from echoproto.server.protocol import EchoProtocol
 from echoproto.server.tls import make_lossless
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
     from twisted.python.failure import Failure
@@ -36,7 +36,7 @@ class CannotStartError(SystemExit, Exception):
 
 
 class EchoService(Service):
-    """Serves `factory` on `endpoints`, which stand under their endpoint strings.
+    """Serves `factory` on `endpoints`, each given with its endpoint string.
 
     `privilegedStartService` raises CannotStartError.
     """
@@ -44,7 +44,7 @@ class EchoService(Service):
     def __init__(
         self,
         reactor: IReactorTime,
-        endpoints: Mapping[str, IStreamServerEndpoint],
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         factory: LineFactory,
     ) -> None:
         self._reactor = reactor
@@ -56,26 +56,26 @@ class EchoService(Service):
         """Listen: before twistd gives up its privileges, so that low ports work."""
         super().privilegedStartService()
         failures: list[Failure] = []
-        for where, endpoint in self._endpoints.items():
+        for where, endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
-            if failures:
-                raise CannotStartError(f"echoproto: {_explain(where, failures[0].value)}")
+            for failure in failures:
+                raise CannotStartError(f"echoproto: {_explain(where, failure.value)}")
 
     def _listening(self, port: IListeningPort) -> None:
-        make_lossless(port.factory)
+        make_lossless(getattr(port, "factory", None))
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
-    def stopService(self) -> Deferred[object]:
+    def stopService(self) -> Deferred[list[object]]:
         """Stop listening, then deliver what is in flight; the Deferred fires when all is closed."""
         super().stopService()
-        closed = [maybeDeferred(port.stopListening) for port in self._ports]
-        drained = Deferred.fromCoroutine(self._factory.drain(self._reactor))
-        return gatherResults([*closed, drained])
+        ending: list[Deferred[object]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        ending.append(Deferred.fromCoroutine(self._factory.drain(self._reactor)))
+        return gatherResults(ending)
 
 
-def _explain(where: str, error: BaseException) -> str:
-    cause = error
+def _explain(where: str, error: BaseException | None) -> str:
+    cause: object = error
     if isinstance(error, CannotListenError):
         cause = error.socketError
         where = f"{error.interface} port {error.port}" if error.interface else error.port
@@ -87,11 +87,11 @@ def makeService(options: Options) -> EchoService:
     from twisted.internet import reactor
 
     settings = options.settings
-    endpoints = {}
+    endpoints = []
     for where in settings.listen:
         try:
-            endpoints[where] = serverFromString(reactor, where)
-        except Exception as error:  # whatever an endpoint's parser makes of its arguments
+            endpoints.append((where, serverFromString(reactor, where)))
+        except Exception as error:  # noqa: BLE001 - whatever an endpoint's parser makes of its arguments
             refuse(f"--listen {where}: {error}")
     protocol = partial(EchoProtocol, settings.mode, log_lines=settings.log_lines)
     return EchoService(reactor, endpoints, LineFactory(protocol))

@@ -10,15 +10,22 @@ closes the sending side of its TCP connection.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.policies import WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import ITransport
+
 
 @implementer(IHalfCloseableProtocol)
 class LosslessTLS(TLSMemoryBIOProtocol):
     """A TLS transport that writes at once, not in the reactor's next turn."""
+
+    transport: ITransport
 
     def readConnectionLost(self) -> None:
         """TCP has ended without close_notify: send what there is, and close."""

@@ -22,6 +22,7 @@ from prompt_toolkit.filters import has_focus
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 
 from echoproto.client.connection import NetworkError, connect
@@ -211,7 +212,8 @@ def _say(text: str) -> None:
 
 def _terminal() -> Output:
     output = create_output()
-    # Nothing here needs to know where the cursor is, and an answer of the terminal that comes late
-    # would be taken for typed keys.
-    output.enable_cpr = False
+    if isinstance(output, Vt100_Output):
+        # Nothing here needs to know where the cursor is, and an answer of the terminal that comes
+        # late would be taken for typed keys.
+        output.enable_cpr = False
     return output

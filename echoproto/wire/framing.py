@@ -106,10 +106,6 @@ class LineSplitter:
         *,
         keep_ends: bool = False,
     ) -> None:
-        if not delimiter:
-            raise ValueError("the delimiter is empty: a line must end with at least one byte")
-        self.delimiter = delimiter
-        self.max_length = max_length
         self.keep_ends = keep_ends
         self._data = b""  # what has come; [_pos:] is not split yet
         self._pos = 0
@@ -118,6 +114,7 @@ class LineSplitter:
         self._lines = iter(list[bytes]())
         self._after_cr = False  # the block ends with CR: LF or NUL next belongs to it
         self._skipping = False  # inside a line that was too long
+        self.configure(delimiter, max_length)
 
     def feed(self, data: bytes) -> None:
         """Add what has arrived."""
@@ -173,6 +170,8 @@ class LineSplitter:
 
     def configure(self, delimiter: bytes, max_length: int | None) -> None:
         """Change the delimiter and the limit, from the first line not yet taken on."""
+        if not delimiter:
+            raise ValueError("the delimiter is empty: a line must end with at least one byte")
         if length_hint(self._lines) or self._skipping:
             self._data = self.take_rest()
         self.delimiter = delimiter
@@ -278,8 +277,8 @@ class LineSplitter:
         # CR LF in the place of CR NUL: of the same length, and known to `splitlines`.
         lines = block.replace(b"\r\0", b"\r\n").splitlines(keep_ends)
         if keep_ends:
-            stops = accumulate(map(len, lines))
-            lines = [block[stop - len(line) : stop] for line, stop in zip(lines, stops, strict=True)]
+            starts = accumulate(map(len, lines[:-1]), initial=0)
+            lines = [block[at : at + len(line)] for at, line in zip(starts, lines, strict=True)]
         return lines
 
     def _check_block(self, lines: list[bytes], max_length: int) -> list[bytes]:

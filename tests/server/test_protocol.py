@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ class TestTwistedsOwnOfLongLines(
         """LineReceiver passes all that has arrived, and the lines in it are lost."""
         long = b"x" * (self.proto.MAX_LENGTH * 2 + 2)
         self.proto.dataReceived(self.proto.delimiter.join([long, long]))
-        self.assertEqual([long, long], self.proto.longLines)
+        assert self.proto.longLines == [long, long]
 
     test_longLineWithDelimiter = passes_each_long_line_by_itself
     test_multipleLongLines = passes_each_long_line_by_itself
@@ -77,7 +78,7 @@ class Recorder(LineProtocol):
             case "abort":
                 self.transport.abortConnection()
             case "delimiter":
-                self.delimiter = argument.encode()
+                self.delimiter = argument.encode() or b";"
             case "limit":
                 self.MAX_LENGTH = int(argument)
             case "clear":
@@ -151,7 +152,7 @@ def test_however_a_stream_is_cut_the_calls_are_the_same(lines, cuts):
 
     cuts = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
     in_pieces = connected()
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         in_pieces.dataReceived(stream[start:stop])
     assert joined(in_pieces.calls) == joined(whole.calls)
     assert in_pieces.bytes_received == len(stream)
@@ -324,9 +325,9 @@ def echo(chunks, *args, **kwargs):
 
 
 CHUNKS = st.lists(
-    st.lists(
-        st.sampled_from([b"a", b"\r", b"\n", b"\0", b"\xff"]), min_size=1, max_size=6
-    ).map(b"".join)
+    st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\0", b"\xff"]), min_size=1, max_size=6).map(
+        b"".join
+    )
 )
 
 

@@ -1,4 +1,4 @@
-"""Tell twistd of `twistd echo`. Imported whenever twistd's plugin cache is cold: nothing heavy here."""
+"""Tell twistd of `twistd echo`. Imported while twistd's plugin cache is cold: nothing heavy."""
 
 from twisted.application.service import ServiceMaker
 
