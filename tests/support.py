@@ -51,11 +51,10 @@ class Output:
         self._thread.start()
 
     def _read(self, stream) -> None:
-        with stream:
-            while data := os.read(stream.fileno(), 65536):
-                with self._changed:
-                    self.text += data.decode("utf-8", "replace")
-                    self._changed.notify_all()
+        while data := os.read(stream.fileno(), 65536):
+            with self._changed:
+                self.text += data.decode("utf-8", "replace")
+                self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -83,9 +82,9 @@ class Output:
 class Server:
     """`twistd -n echo` as a process; `ports` are those of the addresses that it listens on."""
 
-    def __init__(self, process: subprocess.Popen[bytes], listeners: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Output, listeners: int) -> None:
         self.process = process
-        self.log = Output(process.stdout)
+        self.log = log
         found = self.log.wait_for(r"listening on (.*?)(?::(\d+))?$", listeners)
         self.ports = [int(match[2] or 0) for match in found]
 
@@ -101,24 +100,50 @@ class Server:
     def stop(self) -> str:
         """End it as an operator does, and return its log."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(DEADLINE) == 0
+        # When all is shut down, twistd ends by the signal that it was sent.
+        assert self.process.wait(DEADLINE) == -signal.SIGTERM
         return self.log.wait_for_end()
 
 
 @contextmanager
-def serve(*options: str, listen=("127.0.0.1:0",), env=None):
-    """Run `twistd -n echo` with `options`."""
+def serve(*options: str, listen=("127.0.0.1:0",), listeners=None):
+    """Run `twistd -n echo` with `options`; `listeners` is how many addresses `listen` means."""
     where = [word for address in listen for word in ("--listen", address)]
     with subprocess.Popen(
         [BIN / "twistd", "-n", "--pidfile=", "echo", *where, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=env,
     ) as process:
+        log = Output(process.stdout)
         try:
-            yield Server(process, len(listen))
+            yield Server(process, log, listeners or len(listen))
         finally:
             process.kill()
+            log.wait_for_end()
+
+
+class matching:  # noqa: N801
+    """Equal to every text that a pattern matches."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return bool(re.fullmatch(self.pattern, str(other)))
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f"matching({self.pattern!r})"
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
 
 
 def connect(port: int, host: str = "127.0.0.1") -> socket.socket:

@@ -1,0 +1,237 @@
+"""`twistd echo` as an operator meets it: options, log, errors, daemon, end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import support
+from support import BIN, DEADLINE, connect, eventually, receive_all, receive_exactly, run, serve
+
+
+def twistd(*arguments, **kwargs):
+    return run(BIN / "twistd", *arguments, **kwargs)
+
+
+def messages(log):
+    """What the log says, without the times."""
+    return re.findall(r"\[echoproto#info\] (.*)", log)
+
+
+def test_it_is_listed_in_twistds_help():
+    assert re.search(rb"^ +echo +An echo service", twistd("--help").stdout, re.MULTILINE)
+
+
+def test_each_connection_is_logged_from_its_first_to_its_last_byte():
+    with serve() as server:
+        with connect(server.port) as sock:
+            host, port = sock.getsockname()
+            sock.sendall(b"one\ntwo\r\nrest")
+            receive_exactly(sock, 13)
+        server.log.wait_for("disconnected")
+        log = server.stop()
+    assert messages(log) == [
+        f"listening on 127.0.0.1:{server.port}",
+        f"[1] {host}:{port} connected",
+        support.matching(
+            rf"\[1\] {host}:{port} disconnected: 2 lines, 13 bytes, \d+\.\d{{3}} s: "
+            "closed by the client"
+        ),
+    ]
+    assert "Traceback" not in log
+
+
+def test_a_connection_that_is_reset_is_logged_in_one_line():
+    with serve() as server:
+        with connect(server.port) as sock:
+            sock.sendall(b"hello")
+            receive_exactly(sock, 5)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        server.log.wait_for(r"disconnected: 0 lines, 5 bytes, .* s: Connection .* lost")
+        assert "Traceback" not in server.stop()
+
+
+def test_lines_are_logged_quoted_so_that_none_can_forge_another():
+    with serve("--log-lines") as server:
+        with connect(server.port) as sock:
+            sock.sendall("héllo\x1b[2J\u2028'quoted'{format}\n".encode() + b"\xff\0\n")
+            sock.sendall(b"x" * 20000 + b"\nlast\n")
+            sock.shutdown(socket.SHUT_WR)
+            receive_all(sock)
+        server.log.wait_for("disconnected")
+        log = server.stop()
+    _, _, first, second, long, last, _ = messages(log)
+    assert first == (
+        r"""[1] b"h\xc3\xa9llo\x1b[2J\xe2\x80\xa8'quoted'{format}" """.rstrip()
+    )
+    assert second == r"[1] b'\xff\x00'"
+    assert long == f"[1] a line of more than 16384 bytes: b'{'x' * 32}'..."
+    assert last == "[1] b'last'"
+    assert log.isascii()
+    assert "Traceback" not in log
+
+
+def test_it_listens_wherever_it_is_told_to(tmp_path):
+    path = tmp_path / "echo.sock"
+    where = ["127.0.0.1:0", "localhost:0", "tcp:0:interface=127.0.0.1", f"unix:{path}"]
+    addresses = 5 if support.has_ipv6() else 4  # localhost may be two
+    with serve(listen=where, listeners=addresses) as server:
+        for line, port in zip(messages(server.log.text), server.ports, strict=False):
+            if f"unix:{path}" in line:
+                sock = socket.socket(socket.AF_UNIX)
+                sock.connect(str(path))
+            else:
+                sock = connect(port, "::1" if "[::1]" in line else "127.0.0.1")
+            with closing(sock):
+                sock.sendall(b"hello")
+                assert receive_exactly(sock, 5) == b"hello"
+        server.stop()
+
+
+def test_without_listen_it_is_port_2020_of_loopback():
+    from echoproto.server.options import Options
+
+    options = Options()
+    options.parseOptions([])
+    expected = ["tcp:2020:interface=127.0.0.1:backlog=1024"]
+    if support.has_ipv6():
+        expected.append(r"tcp6:2020:interface=\:\:1:backlog=1024")
+    assert list(options.settings.listen) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--nosuch"], "option --nosuch not recognized"),
+        (["--mode", "loud"], "--mode loud: the modes are stream and line"),
+        (["extra"], "unexpected argument 'extra': echo takes only options"),
+        (["-l", "65536"], "--listen 65536: a port is at most 65535"),
+        (["-l", "nonsense"], "--listen nonsense: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
+        (["-l", "::1:2020"], "--listen ::1:2020: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
+        (["-l", ":2020"], "--listen :2020: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
+        (["-l", "carrier-pigeon:x=1"], "--listen carrier-pigeon:x=1: give PORT, HOST:PORT"),
+        (["-l", "no.such.invalid:1"], "--listen: no address for host 'no.such.invalid': "),
+        (["-l", "tcp:port=x"], "--listen tcp:port=x: "),
+        (["-l", "tcp"], "--listen tcp: "),
+        (["-l", "ssl:0:privateKey=/nosuch.pem"], "--listen ssl:0:privateKey=/nosuch.pem: "),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line_and_status_2(options, message, tmp_path):
+    done = twistd("-n", "echo", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.decode().startswith(f"twistd echo: {message}")
+    assert done.stderr.count(b"\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_port_that_is_taken_is_one_clear_line_and_no_traceback(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = twistd("-n", "echo", "-l", f"127.0.0.1:{port}", cwd=tmp_path)
+    assert done.returncode == 1
+    output = (done.stdout + done.stderr).decode()
+    assert output.count(f"cannot listen on 127.0.0.1 port {port}: Address already in use") == 1
+    assert "Traceback" not in output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_where_no_socket_can_be_is_one_clear_line():
+    done = twistd("-n", "--pidfile=", "echo", "-l", "unix:/nosuch/echo.sock")
+    assert done.returncode == 1
+    assert b"cannot listen on unix:/nosuch/echo.sock: No such file" in done.stdout
+    assert b"Traceback" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """Start `twistd echo` as a daemon, on a Unix socket: it gives its pid and its folder."""
+
+    def start(*options):
+        done = twistd(
+            *["--pidfile", tmp_path / "pid", "--logfile", tmp_path / "log"],
+            *["--rundir", tmp_path, "echo", *options],
+        )
+        if (tmp_path / "pid").exists():
+            started.append(int((tmp_path / "pid").read_text()))
+        return done
+
+    started = []
+    yield start
+    for pid in started:
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_it_runs_as_a_daemon_and_ends_when_told_to(daemon, tmp_path):
+    done = daemon("-l", f"unix:{tmp_path}/echo.sock")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    pid = int((tmp_path / "pid").read_text())
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(tmp_path / "echo.sock"))
+        sock.settimeout(DEADLINE)
+        sock.sendall(b"hello")
+        assert receive_exactly(sock, 5) == b"hello"
+        os.kill(pid, signal.SIGTERM)
+        assert receive_all(sock) == b""
+    eventually(lambda: not (tmp_path / "pid").exists(), "the daemon removes its pid file")
+    log = (tmp_path / "log").read_text()
+    assert "closed by the server" in log
+    assert "Traceback" not in log
+
+
+def test_a_daemon_that_cannot_listen_says_so_to_who_started_it(daemon, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = daemon("-l", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert b"cannot listen on 127.0.0.1 port" in done.stderr
+    assert not (tmp_path / "pid").exists()
+    log = (tmp_path / "log").read_text()
+    assert "Address already in use" in log
+    assert "Traceback" not in log
+
+
+def test_sigterm_delivers_what_is_in_flight():
+    message = bytes(range(256)) * 4096
+    for _ in range(10):
+        with serve() as server, connect(server.port) as sock:
+            sock.sendall(message[:100])
+            receive_exactly(sock, 100)
+            # Fill every buffer on the way, so that the server has bytes to read and to send.
+            sock.setblocking(False)
+            sent = 0
+            try:
+                while sent < 64 * len(message):
+                    sent += sock.send(message)
+            except BlockingIOError:
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            sock.settimeout(DEADLINE)
+            assert len(receive_all(sock)) == sent
+            assert server.process.wait(DEADLINE) == -signal.SIGTERM
+            assert "closed by the server" in server.log.wait_for_end()
+
+
+def test_sigterm_ends_with_a_client_that_never_reads():
+    with serve() as server, connect(server.port) as sock:
+        sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            sock.sendall(b"x" * (64 << 20))
+        log = server.stop()
+    assert "aborted by the server" in log
+    assert "Traceback" not in log
+
+
+def test_a_connection_that_is_refused_by_tls_leaves_no_traceback(certificate):
+    with serve(listen=[f"ssl:0:interface=127.0.0.1:privateKey={certificate}"]) as server:
+        with connect(server.port) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            receive_all(sock)
+        server.log.wait_for(r"disconnected: 0 lines, 0 bytes, .* s: .*http request")
+        assert "Traceback" not in server.stop()
