@@ -44,7 +44,7 @@ def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     if is_url:
         return _from_url(scheme, location, first), rest
     host, colon, port = first.rpartition(":")
-    if colon and (":" not in host or host.startswith("[")):
+    if colon and (":" not in host or host.endswith("]")):
         return _tcp(host, port, first), rest
     if not rest:
         raise TargetError(f"{first}: the port is missing; give {FORMS}")

@@ -67,9 +67,7 @@ def test_lines_are_logged_quoted_so_that_none_can_forge_another():
         server.log.wait_for("disconnected")
         log = server.stop()
     _, _, first, second, long, last, _ = messages(log)
-    assert first == (
-        r"""[1] b"h\xc3\xa9llo\x1b[2J\xe2\x80\xa8'quoted'{format}" """.rstrip()
-    )
+    assert first == (r"""[1] b"h\xc3\xa9llo\x1b[2J\xe2\x80\xa8'quoted'{format}" """.rstrip())
     assert second == r"[1] b'\xff\x00'"
     assert long == f"[1] a line of more than 16384 bytes: b'{'x' * 32}'..."
     assert last == "[1] b'last'"

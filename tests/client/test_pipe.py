@@ -1,0 +1,264 @@
+"""`echoproto` as a pipe: bytes in, bytes out, exit status."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run
+
+ECHOPROTO = BIN / "echoproto"
+MEBIBYTE = 1 << 20
+
+
+def echoproto(*words, **kwargs):
+    return run(ECHOPROTO, *words, **kwargs)
+
+
+@contextmanager
+def peer(serve, family=socket.AF_INET, address=("127.0.0.1", 0)):
+    """A server of one connection, as `serve` has it; gives where it listens."""
+
+    def accept():
+        with closing(listener.accept()[0]) as sock:
+            sock.settimeout(DEADLINE)
+            serve(sock)
+
+    with socket.socket(family) as listener:
+        listener.settimeout(DEADLINE)
+        listener.bind(address)
+        listener.listen()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def test_it_sends_standard_input_and_prints_what_comes_back_exactly(server):
+    data = bytes(range(256)) * 1000 + b"no line end"
+    for words in (
+        ["127.0.0.1", str(server.port)],
+        [f"127.0.0.1:{server.port}"],
+        [f"tcp://127.0.0.1:{server.port}"],
+        ["connect", "127.0.0.1", str(server.port)],
+        ["send", "127.0.0.1", str(server.port)],
+        ["send", f"127.0.0.1:{server.port}", "-"],
+    ):
+        done = echoproto(*words, input=data)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == data
+
+
+def test_without_a_target_it_pipes_through_a_server_of_its_own():
+    done = echoproto(input=b"hello\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
+
+
+def test_its_own_server_ends_with_it():
+    with subprocess.Popen([ECHOPROTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"hello")
+        process.stdin.flush()
+        assert os.read(process.stdout.fileno(), 5) == b"hello"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 1
+        process.kill()  # the hardest end: nothing is told to the server but by the closing itself
+    eventually(lambda: not Path(f"/proc/{children[0]}").exists(), "the server ends")
+
+
+def test_it_connects_to_a_unix_socket(tmp_path):
+    path = str(tmp_path / "peer.sock")
+    with peer(lambda sock: sock.sendall(receive_all(sock)[::-1]), socket.AF_UNIX, path):
+        done = echoproto(f"unix://{path}", input=b"hello")
+    assert (done.returncode, done.stdout) == (0, b"olleh")
+
+
+def test_files_are_sent_one_after_the_other(server, tmp_path):
+    (tmp_path / "one").write_bytes(b"1\r\n")
+    (tmp_path / "two").write_bytes(b"\xff2")
+    target = f"127.0.0.1:{server.port}"
+    done = echoproto("send", target, "one", "-", "two", cwd=tmp_path, input=b"stdin")
+    assert (done.returncode, done.stdout) == (0, b"1\r\nstdin\xff2")
+
+
+def test_with_c_a_line_feed_is_sent_as_cr_lf(server):
+    done = echoproto("-C", f"127.0.0.1:{server.port}", input=b"a\nb\r\n\n")
+    assert done.stdout == b"a\r\nb\r\n\r\n"
+
+
+def test_input_that_comes_slowly_is_sent_as_it_comes(server):
+    with subprocess.Popen(
+        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        for _ in range(3):
+            process.stdin.write(b"no line end")
+            process.stdin.flush()
+            assert os.read(process.stdout.fileno(), 100) == b"no line end"
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 0
+
+
+def test_it_ends_when_the_peer_closes_although_input_goes_on():
+    with peer(lambda sock: sock.sendall(b"goodbye")) as (host, port):
+        with subprocess.Popen(
+            [ECHOPROTO, host, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.wait(DEADLINE) == 0
+            assert process.stdout.read() == b"goodbye"
+
+
+def test_what_a_peer_says_before_it_refuses_more_is_printed():
+    # A peer that answers and closes while we are still sending: its answer must not be lost.
+    def serve(sock):
+        receive_exactly(sock, MEBIBYTE)
+        sock.sendall(b"too much")
+
+    with peer(serve) as (host, port):
+        done = echoproto(host, str(port), input=b"x" * (64 * MEBIBYTE))
+    assert done.stdout == b"too much"
+
+
+def test_a_connection_that_is_reset_is_one_clear_line_and_status_1():
+    def serve(sock):
+        sock.sendall(b"partial")
+        receive_exactly(sock, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with peer(serve) as (host, port):
+        done = echoproto(host, str(port), input=b"x")
+    assert done.returncode == 1
+    assert done.stdout == b"partial"
+    assert done.stderr.decode() == f"echoproto: {host}:{port}: Connection reset by peer\n"
+
+
+def test_it_ends_when_it_is_idle_for_too_long():
+    with peer(receive_all) as (host, port):
+        with subprocess.Popen(
+            [ECHOPROTO, "-i", "0.3", host, str(port)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.wait(DEADLINE) == 1
+            assert (
+                process.stderr.read().decode()
+                == f"echoproto: {host}:{port}: idle for 0.3 seconds\n"
+            )
+
+
+def test_ctrl_c_ends_it_with_status_130(server):
+    with subprocess.Popen(
+        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        os.read(process.stdout.fileno(), 1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 130
+
+
+def test_an_output_that_is_closed_ends_it_quietly(server):
+    with subprocess.Popen(
+        [ECHOPROTO, f"127.0.0.1:{server.port}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.wait(DEADLINE) == 1
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["127.0.0.1", "1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
+        (["localhost", "1"], 1, "echoproto: cannot connect to localhost:1: Connection refused"),
+        (["no.such.invalid", "1"], 1, "echoproto: cannot find host no.such.invalid: "),
+        (["x" * 70, "1"], 1, "echoproto: "),
+        (["unix:///nosuch"], 1, "echoproto: cannot connect to /nosuch: No such file or directory"),
+        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
+        (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),
+        (["--nosuch"], 2, "Error: No such option"),
+        (["-w", "soon", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["-w", "0", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["send"], 2, "Error: Missing argument 'TARGET [FILE]...'"),
+        (["send", "localhost:1", "/nosuch"], 2, "Error: Invalid value: File '/nosuch' does not"),
+        (["send", "localhost:1", "/"], 2, "Error: Invalid value: File '/' is a directory."),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
+    done = echoproto(*words)
+    assert done.returncode == status
+    assert done.stdout == b""
+    assert done.stderr.decode().splitlines()[-1].startswith(message)
+    if status == 1:
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_connecting_takes_no_longer_than_it_may():
+    # A listener whose queue is full does not answer.
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        host, port = listener.getsockname()
+        for sock in (first, second):
+            sock.setblocking(False)
+            sock.connect_ex((host, port))
+        done = echoproto("-w", "0.2", host, str(port))
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"echoproto: cannot connect to {host}:{port}: no answer in 0.2 seconds\n"
+    )
+
+
+def test_two_gigabytes_pass_in_constant_memory(server):
+    size = 2 * 1024 * MEBIBYTE
+    block = os.urandom(MEBIBYTE)
+    process = subprocess.Popen(
+        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    received = hashlib.blake2b()
+    sent = hashlib.blake2b()
+    most = 0
+
+    def feed():
+        with process.stdin:
+            for _ in range(size // MEBIBYTE):
+                process.stdin.write(block)
+
+    with process:
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        count = 0
+        while data := process.stdout.read(MEBIBYTE):
+            received.update(data)
+            if count == 0:
+                first = memory(process)
+            count += len(data)
+            if not count % (64 * MEBIBYTE):
+                most = max(most, memory(process))
+        feeder.join(DEADLINE)
+    for _ in range(size // MEBIBYTE):
+        sent.update(block)
+    assert process.returncode == 0
+    assert count == size
+    assert received.digest() == sent.digest()
+    assert most - first < 16 * MEBIBYTE
+
+
+def memory(process):
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024

@@ -1,0 +1,297 @@
+"""The shell on a real connection, with typed keys in and printed text out."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import stat
+
+import pytest
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from echoproto.client.connection import NetworkError, connect
+from echoproto.client.target import Target
+from echoproto.shell.app import Shell
+from echoproto.shell.history import open_history
+from support import DEADLINE
+
+ENTER = "\r"
+CTRL_C, CTRL_D, CTRL_R = "\x03", "\x04", "\x12"
+UP = "\x1b[A"
+
+
+class Peer:
+    """The other side of the connection: what it received, and what it says."""
+
+    def __init__(self):
+        self.received = b""
+        self.ended = False
+        self.connected = asyncio.Event()
+        self._changed = asyncio.Condition()
+
+    async def serve(self, reader, writer):
+        self.writer = writer
+        self.connected.set()
+        while not self.ended:
+            data = await reader.read(65536)
+            async with self._changed:
+                self.received += data
+                self.ended = not data
+                self._changed.notify_all()
+        await self.last_words()
+        writer.close()
+
+    async def last_words(self):
+        """What to do when the shell has sent its last byte, before closing."""
+
+    async def has_received(self, data):
+        async with asyncio.timeout(DEADLINE), self._changed:
+            await self._changed.wait_for(lambda: self.ended or data in self.received)
+        assert data in self.received
+
+    async def say(self, data):
+        await self.connected.wait()
+        self.writer.write(data)
+        await self.writer.drain()
+
+
+class Screen(io.StringIO):
+    """What the terminal is sent; `shows` waits until that holds a text."""
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        super().__init__()
+        self._written = asyncio.Event()
+
+    def write(self, text):
+        self._written.set()
+        return super().write(text)
+
+    @property
+    def text(self):
+        """Without what our own side says to the terminal."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue())
+
+    async def shows(self, text):
+        async with asyncio.timeout(DEADLINE):
+            while text not in self.text:
+                self._written.clear()
+                await self._written.wait()
+
+
+def encode(text):
+    return text.encode("utf-8", "surrogateescape")
+
+
+def in_shell(script, *, eol=b"\r\n", history=None, ends=False):
+    """Run `script(type, peer, screen)` in a shell; it ends with Ctrl-D, or with the peer."""
+    history = history or InMemoryHistory()
+
+    async def main():
+        peer = Peer()
+        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+        target = Target(*server.sockets[0].getsockname())
+        screen = Screen()
+        with create_pipe_input() as keys:
+            output = Vt100_Output(screen, lambda: Size(24, 80), enable_cpr=False)
+            async with server, connect(target) as connection:
+                shell = Shell(connection, eol=eol, history=history, input=keys, output=output)
+                running = asyncio.create_task(shell.run())
+                await screen.shows("> ")
+                try:
+                    await script(lambda text: keys.send_bytes(encode(text)), peer, screen)
+                    if not ends:
+                        keys.send_bytes(encode(CTRL_D))
+                    async with asyncio.timeout(DEADLINE):
+                        assert await running is ends
+                finally:
+                    running.cancel()
+                    await peer.connected.wait()
+                    peer.writer.close()
+        return peer.received, screen
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
+def test_one_line_typed_is_one_line_sent(eol):
+    async def script(type_, peer, _):
+        type_("hello" + ENTER)
+        await peer.has_received(b"hello" + eol)
+        type_(ENTER)
+        await peer.has_received(eol + eol)
+
+    received, shown = in_shell(script, eol=eol)
+    assert received == b"hello" + eol + eol
+    assert "hello\r\n" in shown.text
+
+
+def test_a_reply_is_shown_while_a_line_is_being_typed():
+    async def script(type_, peer, screen):
+        type_("half a li")
+        await screen.shows("half a li")
+        await peer.say(b"news\r\n")
+        await screen.shows("news\r\n")
+        type_("ne" + ENTER)
+        await peer.has_received(b"half a line\r\n")
+
+    received, _ = in_shell(script)
+    assert received == b"half a line\r\n"
+
+
+def test_nothing_that_the_peer_sends_acts_on_the_terminal():
+    hostile = b"\x1b]0;title\x07\x1b[31m\x1b[2J\x9b5A\x0e\x7f\xff \xc2\x9b1m \xe2\x80\xae"
+
+    async def script(_, peer, screen):
+        await peer.say(b"start" + hostile + b"end\r\n" + b"and a prompt" + hostile)
+        await screen.shows("end")
+        await screen.shows("and a prompt")
+
+    _, shown = in_shell(script)
+    escaped = r"\x1b]0;title\x07\x1b[31m\x1b[2J\x9b5A\x0e\x7f\xff \xc2\x9b1m \xe2\x80\xae"
+    for part in escaped.split(" "):
+        for text in part.replace("\\", " \\").split():
+            assert text in shown.text
+    for control in ("\x1b]0;title", "\x1b[31m", "\x1b[2J", "\x0e", "\x7f", "\x9b", "\u202e"):
+        assert control not in shown.getvalue()
+
+
+def test_the_start_of_a_line_is_the_prompt_until_its_end_comes():
+    async def script(type_, peer, screen):
+        await peer.say(b"login: ")
+        await screen.shows("login: ")
+        type_("me" + ENTER)
+        await peer.has_received(b"me\r\n")
+        await peer.say(b"\r\nwelcome\r\n")
+        await screen.shows("welcome")
+
+    _, shown = in_shell(script)
+    assert "login: me\r\n\r\nwelcome\r\n" in shown.text
+
+
+def test_what_the_peer_says_last_is_shown_also_without_a_line_end():
+    async def script(_, peer, __):
+        await peer.say(b"goodbye")
+        peer.writer.write_eof()
+
+    _, shown = in_shell(script, ends=True)
+    assert "goodbye\r\n" in shown.text
+
+
+def test_ctrl_c_clears_the_line():
+    async def script(type_, peer, _):
+        type_("wrong" + CTRL_C + "right" + ENTER)
+        await peer.has_received(b"\r\n")
+
+    assert in_shell(script)[0] == b"right\r\n"
+
+
+def test_ctrl_d_ends_only_on_an_empty_line_and_what_was_typed_is_sent():
+    async def script(type_, _, __):
+        type_("a" + CTRL_D + "b" + ENTER)
+
+    assert in_shell(script)[0] == b"ab\r\n"
+
+
+def test_a_paste_of_many_lines_sends_each():
+    async def script(type_, peer, _):
+        type_("typed, \x1b[200~one\rtwo\r\nthree\nfo\x1b[201~ur" + ENTER)
+        await peer.has_received(b"four\r\n")
+
+    assert in_shell(script)[0] == b"typed, one\r\ntwo\r\nthree\r\nfour\r\n"
+
+
+def test_a_line_of_a_hundred_thousand_characters():
+    line = "0123456789" * 10_000
+
+    async def script(type_, peer, screen):
+        # More than the pipe that stands for the keyboard holds.
+        await asyncio.to_thread(type_, f"\x1b[200~{line}\x1b[201~" + ENTER)
+        await peer.has_received(line.encode() + b"\r\n")
+        await peer.say(line.encode() + b"!\r\n")
+        await screen.shows(line + "!")
+
+    assert in_shell(script)[0] == line.encode() + b"\r\n"
+
+
+def test_a_tab_and_bytes_that_are_no_text_are_sent_as_they_were_typed():
+    async def script(type_, peer, _):
+        type_("a\tb\udcff\udc80ü" + ENTER)
+        await peer.has_received(b"\r\n")
+
+    assert in_shell(script)[0] == b"a\tb\xff\x80\xc3\xbc\r\n"
+
+
+def test_up_and_ctrl_r_find_earlier_lines():
+    history = InMemoryHistory(["the first", "something else"])
+
+    async def script(type_, peer, _):
+        type_(UP + UP + ENTER)
+        await peer.has_received(b"the first\r\n")
+        type_(CTRL_R + "else" + ENTER + ENTER)
+        await peer.has_received(b"something else\r\n")
+
+    in_shell(script, history=history)
+
+
+def test_when_the_peer_closes_the_shell_ends_and_what_was_typed_is_kept():
+    history = InMemoryHistory()
+
+    async def script(type_, peer, screen):
+        type_("not sent yet")
+        await screen.shows("not sent yet")
+        await peer.connected.wait()
+        peer.writer.write_eof()
+
+    received, _ = in_shell(script, history=history, ends=True)
+    assert received == b""
+    assert history.get_strings() == ["not sent yet"]
+
+
+def test_when_the_connection_is_reset_the_shell_ends_with_an_error():
+    async def script(_, peer, __):
+        await peer.connected.wait()
+        peer.writer.get_extra_info("socket").setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER
+        peer.writer.transport.abort()
+
+    with pytest.raises(NetworkError, match="Connection reset by peer"):
+        in_shell(script, ends=True)
+
+
+def test_after_ctrl_d_what_the_peer_still_has_is_shown():
+    async def script(type_, peer, _):
+        peer.last_words = lambda: peer.say(b"so long\r\n")
+        type_("quit" + ENTER)
+
+    received, shown = in_shell(script)
+    assert received == b"quit\r\n"
+    assert "so long\r\n" in shown.text
+
+
+def test_history_is_kept_for_its_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    history, problem = open_history("tcp://localhost:2020")
+    assert problem is None
+    history.append_string("secret \udcff")
+    (path,) = (tmp_path / "echoproto" / "history").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    again, _ = open_history("tcp://localhost:2020")
+    assert list(again.load_history_strings()) == ["secret \ufffd"]
+    other, _ = open_history("tcp://localhost:2021")
+    assert list(other.load_history_strings()) == []
+
+
+def test_where_no_history_can_be_kept_the_shell_still_has_one(tmp_path, monkeypatch):
+    (tmp_path / "echoproto").write_text("a file is in the way")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    history, problem = open_history("tcp://localhost:2020")
+    assert problem.startswith("history is not kept: ")
+    history.append_string("line")
+    assert history.get_strings() == ["line"]

@@ -1,0 +1,69 @@
+"""The rooms of the code, and what each may import: see docs/architecture.md."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import echoproto
+
+TOP = Path(__file__).parent.parent
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(echoproto.__path__, "echoproto.")
+    if not module.name.endswith("__main__")
+]
+
+MAY_NOT = {
+    "wire": ["twisted", "asyncio", "socket", "time", "select", "prompt_toolkit", "zope", "click"],
+    "server": ["echoproto.client", "echoproto.shell", "prompt_toolkit", "click"],
+    "client": ["echoproto.server", "echoproto.shell", "twisted", "prompt_toolkit"],
+    "shell": ["echoproto.server", "twisted"],
+    "cli": [
+        *["echoproto.server", "echoproto.client", "echoproto.shell"],
+        *["twisted", "prompt_toolkit", "hypothesis"],
+    ],
+    "embedded": ["echoproto.server", "echoproto.client", "echoproto.shell", "twisted"],
+}
+
+
+def imported_by(statement):
+    """The modules that are there after `statement`, in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {statement}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_only_what_it_may(module):
+    room = module.split(".")[1]
+    loaded = set(imported_by(f"import {module}")) - set(imported_by("pass"))
+    forbidden = [
+        name for name in loaded for no in MAY_NOT[room] if name == no or name.startswith(f"{no}.")
+    ]
+    assert not forbidden
+
+
+def test_every_room_is_covered():
+    assert {module.split(".")[1] for module in MODULES} == set(MAY_NOT)
+
+
+def test_the_plugin_imports_nothing_heavy():
+    path = TOP / "twisted" / "plugins" / "echoproto_plugin.py"
+    loaded = imported_by(f"exec(open({str(path)!r}).read())")
+    heavy = ["twisted.internet.reactor", "twisted.internet.tcp", "OpenSSL"]
+    assert not [name for name in loaded if name.startswith(("echoproto", *heavy))]
+
+
+def test_twisted_s_folders_are_no_packages():
+    # With an __init__.py there, Python would take this folder for Twisted itself.
+    assert not list((TOP / "twisted").rglob("__init__.py"))
