@@ -58,3 +58,11 @@ def certificate(tmp_path_factory):
         + signed.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def tls_server(certificate):
+    """The same, on TLS."""
+    where = f"ssl:0:interface=127.0.0.1:privateKey={certificate}"
+    with support.serve(listen=[where]) as running:
+        yield running

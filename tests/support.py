@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Self
+from uuid import uuid4
 
 import pytest
 
@@ -51,10 +54,11 @@ class Output:
         self._thread.start()
 
     def _read(self, stream) -> None:
-        while data := os.read(stream.fileno(), 65536):
-            with self._changed:
-                self.text += data.decode("utf-8", "replace")
-                self._changed.notify_all()
+        with suppress(OSError):  # how a terminal ends
+            while data := os.read(stream.fileno(), 65536):
+                with self._changed:
+                    self.text += data.decode("utf-8", "replace")
+                    self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -167,16 +171,83 @@ def receive_all(sock: socket.socket) -> bytes:
     return data
 
 
+class Terminal:
+    """A program in a real terminal of 80 columns and 24 rows: tmux shows it, and types."""
+
+    def __init__(self, *command: object, env: dict[str, str] | None = None) -> None:
+        self._tmux = [program("tmux"), "-L", f"echoproto-{uuid4().hex}", "-f", os.devnull]
+        shell = f'trap : INT; {shlex.join(map(str, command))}; echo "[status $?]"; exec sleep 1000'
+        variables = [word for item in (env or {}).items() for word in ("-e", "=".join(item))]
+        self._do("start-server", ";", "set-option", "-g", "history-limit", "100000", ";",
+                 "set-option", "-g", "default-terminal", "screen-256color", ";",
+                 "new-session", "-d", "-x", "80", "-y", "24", *variables, shell)  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._do("kill-server")
+
+    def _do(self, *words: str, **kwargs) -> str:
+        done = run(*self._tmux, *words, **kwargs)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode()
+
+    def type(self, text: str) -> None:
+        """Type characters."""
+        self._do("send-keys", "-l", text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys by their names: Enter, Up, C-c."""
+        self._do("send-keys", *keys)
+
+    def paste(self, text: str) -> None:
+        """Paste, bracketed if the program asks for that."""
+        self._do("load-buffer", "-", input=text.encode())
+        self._do("paste-buffer", "-p", "-d")
+
+    def lines(self) -> list[str]:
+        """Every line, also those that have scrolled away, each joined if it was wrapped."""
+        text = self._do("capture-pane", "-p", "-J", "-S", "-")
+        return [line.rstrip() for line in text.rstrip().split("\n")]
+
+    def title(self) -> str:
+        return self._do("display-message", "-p", "#{pane_title}").strip()
+
+    def wait_for(self, *last: str) -> list[str]:
+        """Wait until the last lines are `last`; all lines."""
+        lines: list[str] = []
+
+        def there() -> bool:
+            lines[:] = self.lines()
+            return lines[-len(last) :] == list(last)
+
+        eventually(there, lambda: f"{last} at the end of {lines[-30:]}")
+        return lines
+
+
 def run(*command, input: bytes = b"", **kwargs) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, input=input, capture_output=True, timeout=DEADLINE, check=False, **kwargs
     )
 
 
-def eventually(condition, what: str):
+@contextmanager
+def start(*command, **kwargs):
+    """A process for the time of the block, with a pipe as its input and its output."""
+    kwargs = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE} | kwargs
+    with subprocess.Popen(command, **kwargs) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def eventually(condition, what):
     """Poll `condition` until it holds; its value. For what gives no event to wait for."""
     deadline = monotonic() + DEADLINE
     while not (value := condition()):
-        assert monotonic() < deadline, f"not in {DEADLINE:g} seconds: {what}"
+        if monotonic() > deadline:
+            pytest.fail(f"not in {DEADLINE:g} seconds: {what if isinstance(what, str) else what()}")
         threading.Event().wait(0.02)
     return value

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ class Connection(asyncio.Protocol):
 
     def send_eof(self) -> None:
         """Half-close: tell the peer that it has the last byte, and go on receiving."""
+        # Where the connection is lost already, `receive` says so.
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            with suppress(OSError):
+                self._transport.write_eof()
 
     # What asyncio calls
 

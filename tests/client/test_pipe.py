@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run
+from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run, start
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
@@ -67,7 +67,7 @@ def test_without_a_target_it_pipes_through_a_server_of_its_own():
 
 
 def test_its_own_server_ends_with_it():
-    with subprocess.Popen([ECHOPROTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with start(ECHOPROTO) as process:
         process.stdin.write(b"hello")
         process.stdin.flush()
         assert os.read(process.stdout.fileno(), 5) == b"hello"
@@ -98,9 +98,7 @@ def test_with_c_a_line_feed_is_sent_as_cr_lf(server):
 
 
 def test_input_that_comes_slowly_is_sent_as_it_comes(server):
-    with subprocess.Popen(
-        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}") as process:
         for _ in range(3):
             process.stdin.write(b"no line end")
             process.stdin.flush()
@@ -110,12 +108,12 @@ def test_input_that_comes_slowly_is_sent_as_it_comes(server):
 
 
 def test_it_ends_when_the_peer_closes_although_input_goes_on():
-    with peer(lambda sock: sock.sendall(b"goodbye")) as (host, port):
-        with subprocess.Popen(
-            [ECHOPROTO, host, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:
-            assert process.wait(DEADLINE) == 0
-            assert process.stdout.read() == b"goodbye"
+    with (
+        peer(lambda sock: sock.sendall(b"goodbye")) as (host, port),
+        start(ECHOPROTO, host, str(port)) as process,
+    ):
+        assert process.wait(DEADLINE) == 0
+        assert process.stdout.read() == b"goodbye"
 
 
 def test_what_a_peer_says_before_it_refuses_more_is_printed():
@@ -143,23 +141,16 @@ def test_a_connection_that_is_reset_is_one_clear_line_and_status_1():
 
 
 def test_it_ends_when_it_is_idle_for_too_long():
-    with peer(receive_all) as (host, port):
-        with subprocess.Popen(
-            [ECHOPROTO, "-i", "0.3", host, str(port)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            assert process.wait(DEADLINE) == 1
-            assert (
-                process.stderr.read().decode()
-                == f"echoproto: {host}:{port}: idle for 0.3 seconds\n"
-            )
+    with (
+        peer(receive_all) as (host, port),
+        start(ECHOPROTO, "-i", "0.3", host, str(port), stderr=subprocess.PIPE) as process,
+    ):
+        assert process.wait(DEADLINE) == 1
+        assert process.stderr.read().decode() == f"echoproto: {host}:{port}: idle for 0.3 seconds\n"
 
 
 def test_ctrl_c_ends_it_with_status_130(server):
-    with subprocess.Popen(
-        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}") as process:
         process.stdin.write(b"x")
         process.stdin.flush()
         os.read(process.stdout.fileno(), 1)
@@ -168,12 +159,7 @@ def test_ctrl_c_ends_it_with_status_130(server):
 
 
 def test_an_output_that_is_closed_ends_it_quietly(server):
-    with subprocess.Popen(
-        [ECHOPROTO, f"127.0.0.1:{server.port}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}", stderr=subprocess.PIPE) as process:
         process.stdout.close()
         process.stdin.write(b"x")
         process.stdin.flush()
@@ -227,9 +213,6 @@ def test_connecting_takes_no_longer_than_it_may():
 def test_two_gigabytes_pass_in_constant_memory(server):
     size = 2 * 1024 * MEBIBYTE
     block = os.urandom(MEBIBYTE)
-    process = subprocess.Popen(
-        [ECHOPROTO, f"127.0.0.1:{server.port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
     received = hashlib.blake2b()
     sent = hashlib.blake2b()
     most = 0
@@ -239,7 +222,7 @@ def test_two_gigabytes_pass_in_constant_memory(server):
             for _ in range(size // MEBIBYTE):
                 process.stdin.write(block)
 
-    with process:
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}") as process:
         feeder = threading.Thread(target=feed)
         feeder.start()
         count = 0
@@ -251,9 +234,9 @@ def test_two_gigabytes_pass_in_constant_memory(server):
             if not count % (64 * MEBIBYTE):
                 most = max(most, memory(process))
         feeder.join(DEADLINE)
+        assert process.wait(DEADLINE) == 0
     for _ in range(size // MEBIBYTE):
         sent.update(block)
-    assert process.returncode == 0
     assert count == size
     assert received.digest() == sent.digest()
     assert most - first < 16 * MEBIBYTE

@@ -20,7 +20,7 @@ from echoproto.shell.history import open_history
 from support import DEADLINE
 
 ENTER = "\r"
-CTRL_C, CTRL_D, CTRL_R = "\x03", "\x04", "\x12"
+CTRL_C, CTRL_D = "\x03", "\x04"
 UP = "\x1b[A"
 
 
@@ -227,14 +227,12 @@ def test_a_tab_and_bytes_that_are_no_text_are_sent_as_they_were_typed():
     assert in_shell(script)[0] == b"a\tb\xff\x80\xc3\xbc\r\n"
 
 
-def test_up_and_ctrl_r_find_earlier_lines():
+def test_up_finds_earlier_lines():
     history = InMemoryHistory(["the first", "something else"])
 
     async def script(type_, peer, _):
         type_(UP + UP + ENTER)
         await peer.has_received(b"the first\r\n")
-        type_(CTRL_R + "else" + ENTER + ENTER)
-        await peer.has_received(b"something else\r\n")
 
     in_shell(script, history=history)
 

@@ -1,0 +1,210 @@
+"""Our shell in a real terminal: typed into, flooded, attacked, left."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from support import BIN, DEADLINE, Terminal, receive_exactly
+
+ECHOPROTO = BIN / "echoproto"
+PROMPT = ">"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Start our shell in a terminal, with a history of its own."""
+    terminals = []
+
+    def start(*words):
+        terminals.append(Terminal(ECHOPROTO, *words, env={"XDG_STATE_HOME": str(tmp_path)}))
+        return terminals[-1]
+
+    yield start
+    for terminal in terminals:
+        terminal.__exit__()
+
+
+@pytest.fixture
+def peer():
+    """A listening socket, to be on the other side by hand; and its address in words."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(DEADLINE)
+        host, port = listener.getsockname()
+        yield listener, [host, str(port)]
+
+
+def accept(listener):
+    sock, _ = listener.accept()
+    sock.settimeout(DEADLINE)
+    return sock
+
+
+def enter(terminal, line):
+    terminal.type(line)
+    terminal.press("Enter")
+
+
+def test_type_see_the_echo_quit_start_again_and_up_shows_the_line(shell):
+    terminal = shell()
+    terminal.wait_for(PROMPT)
+    enter(terminal, "hello, wörld")
+    terminal.wait_for("> hello, wörld", "hello, wörld", PROMPT)
+    terminal.press("C-d")
+    terminal.wait_for("[status 0]")
+
+    again = shell()
+    again.wait_for(PROMPT)
+    again.press("Up")
+    again.wait_for("> hello, wörld")
+    again.press("Enter")
+    again.wait_for("> hello, wörld", "hello, wörld", PROMPT)
+
+
+@pytest.mark.parametrize("form", ["{0} {1}", "{0}:{1}", "tcp://{0}:{1}"])
+def test_each_form_of_a_target(shell, server, form):
+    terminal = shell(*form.format("127.0.0.1", server.port).split())
+    terminal.wait_for(f"Connected to 127.0.0.1:{server.port}. Ctrl-D ends.", PROMPT)
+    enter(terminal, "hello")
+    terminal.wait_for("> hello", "hello", PROMPT)
+
+
+def test_a_unix_socket(shell, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "peer.sock"))
+        listener.listen()
+        terminal = shell(f"unix://{tmp_path}/peer.sock")
+        with accept(listener) as sock:
+            terminal.wait_for(PROMPT)
+            enter(terminal, "hello")
+            assert receive_exactly(sock, 7) == b"hello\r\n"
+
+
+def test_history_is_kept_for_each_target_and_is_suggested_and_searched(shell, server, peer):
+    terminal = shell("127.0.0.1", server.port)
+    terminal.wait_for(PROMPT)
+    for line in ("the first", "something else"):
+        enter(terminal, line)
+        terminal.wait_for(line, PROMPT)
+    terminal.type("the")
+    terminal.wait_for("> the first")  # suggested, in grey
+    terminal.press("Right", "Enter")
+    terminal.wait_for("> the first", "the first", PROMPT)
+    terminal.press("C-r")
+    terminal.type("else")
+    terminal.wait_for("(reverse-i-search)`else': something else")
+    terminal.press("Enter", "Enter")
+    terminal.wait_for("> something else", "something else", PROMPT)
+
+    _, words = peer
+    other = shell(*words)
+    other.wait_for(PROMPT)
+    other.press("Up")
+    other.type("nothing before this")
+    other.wait_for("> nothing before this")
+
+
+def test_ctrl_c_clears_the_line(shell, server):
+    terminal = shell("127.0.0.1", server.port)
+    terminal.wait_for(PROMPT)
+    terminal.type("wrong")
+    terminal.wait_for("> wrong")
+    terminal.press("C-c")
+    terminal.wait_for(PROMPT)
+    enter(terminal, "right")
+    terminal.wait_for("> right", "right", PROMPT)
+
+
+def test_ten_thousand_lines_while_a_person_is_typing(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        flood = [f"line {number} of the flood" for number in range(10_000)]
+        terminal.type("this is be")
+        sock.sendall(b"".join(line.encode() + b"\r\n" for line in flood))
+        for char in "ing typed":
+            terminal.type(char)
+        lines = terminal.wait_for(flood[-1], "> this is being typed")
+        assert [line for line in lines if line.startswith("line ")] == flood
+        assert lines[1:] == [*flood, "> this is being typed"]
+        terminal.press("Enter")
+        assert receive_exactly(sock, 21) == b"this is being typed\r\n"
+
+
+def test_nothing_that_a_server_sends_moves_the_cursor_or_changes_the_terminal(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        title = terminal.title()
+        terminal.type("typed")
+        terminal.wait_for("> typed")
+        every = bytes(byte for byte in range(256) if byte not in b"\r\n\t")
+        sock.sendall(b"\x1b]0;hacked\x07\x1b[2J\x1b[H\x1b[31mred\x1b(0\x0e\n")
+        sock.sendall(every + b"\n" + "\u009b2J\u202e".encode() + b"\nend\n")
+        escaped = "".join(f"\\x{byte:02x}" for byte in range(32) if byte not in b"\r\n\t")
+        printable = bytes(range(32, 127)).decode()
+        above = "".join(f"\\x{byte:02x}" for byte in range(127, 256))
+        terminal.wait_for(
+            r"\x1b]0;hacked\x07\x1b[2J\x1b[H\x1b[31mred\x1b(0\x0e",
+            escaped + printable + above,
+            r"\xc2\x9b2J\xe2\x80\xae",
+            "end",
+            "> typed",
+        )
+        assert terminal.title() == title
+
+
+def test_a_paste_of_many_lines_sends_each(shell, server):
+    terminal = shell("127.0.0.1", server.port)
+    terminal.wait_for(PROMPT)
+    terminal.paste("one\ntwo\nthree")
+    terminal.wait_for("> three")
+    terminal.press("Enter")
+    lines = terminal.wait_for("three", PROMPT)
+    assert [line for line in lines if line.startswith("> ")] == ["> one", "> two", "> three"]
+    assert [line for line in lines if line in ("one", "two", "three")] == ["one", "two", "three"]
+
+
+def test_a_line_of_a_hundred_thousand_characters(shell, server):
+    line = "0123456789" * 10_000
+    terminal = shell("127.0.0.1", server.port)
+    terminal.wait_for(PROMPT)
+    terminal.paste(line + "\n")
+    terminal.wait_for(f"> {line}", line, PROMPT)
+    terminal.press("Up")
+    terminal.press("Enter")
+    terminal.wait_for(f"> {line}", line, PROMPT)
+
+
+def test_the_server_going_away_is_said_at_once_and_what_was_typed_is_kept(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener):
+        terminal.wait_for(PROMPT)
+        terminal.type("not sent yet")
+        terminal.wait_for("> not sent yet")
+    terminal.wait_for("> not sent yet", f"{':'.join(words)} closed the connection.", "[status 0]")
+
+    again = shell(*words)
+    with accept(listener):
+        again.wait_for(PROMPT)
+        again.press("Up")
+        again.wait_for("> not sent yet")
+
+
+def test_a_reset_is_said_and_is_status_1(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    terminal.wait_for(f"echoproto: {':'.join(words)}: Connection reset by peer", "[status 1]")
+
+
+def test_what_cannot_be_connected_to_is_one_clear_line(shell):
+    terminal = shell("127.0.0.1", "1")
+    lines = terminal.wait_for("[status 1]")
+    assert lines == ["echoproto: cannot connect to 127.0.0.1:1: Connection refused", "[status 1]"]
