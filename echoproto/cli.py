@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -137,8 +138,22 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run to the end, or to an exit status and a line that says why."""
     from echoproto.client.connection import NetworkError
 
+    received: list[int] = []
+
+    async def until_signal() -> None:
+        # What asyncio.run does for SIGINT by itself can miss one that comes as it goes to sleep.
+        task = asyncio.ensure_future(coroutine)
+
+        def stop(number: int) -> None:
+            received.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        await task
+
     try:
-        asyncio.run(coroutine)
+        asyncio.run(until_signal())
     except NetworkError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
@@ -147,8 +162,8 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         raise SystemExit(1) from None
     except OSError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise SystemExit(128 + (received or [signal.SIGINT])[0]) from None
 
 
 def _fail(why: str, status: int) -> None:

@@ -211,6 +211,11 @@ class Terminal:
         text = self._do("capture-pane", "-p", "-J", "-S", "-")
         return [line.rstrip() for line in text.rstrip().split("\n")]
 
+    def pid(self) -> int:
+        """The process of the program."""
+        shell = self._do("display-message", "-p", "#{pane_pid}").strip()
+        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text())
+
     def title(self) -> str:
         return self._do("display-message", "-p", "#{pane_title}").strip()
 

@@ -1,116 +1,74 @@
 """One connection to a line server, as an async object: `connect`, `receive`, `send`, `send_eof`.
 
-Both directions are bounded: the peer is read only as fast as `receive` is called, and `send`
-returns only once there is room for more. What the network does wrong is a NetworkError, with one
-line for a person; what had arrived before it is received first.
+It is a socket with asyncio's socket calls, not a transport: nothing is held in memory, each
+direction goes as fast as it is asked to, and what has arrived can be received also when sending
+has failed. What the network does wrong is a NetworkError, with one line for a person.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import re
 import socket
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final, cast
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import aiohappyeyeballs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from echoproto.client.target import Target
 
-RECEIVE_BUFFER: Final = 256 * 1024
-"""Bytes that may wait for `receive` before the peer is read from no more."""
+CHUNK: Final = 256 * 1024
+"""The most bytes that are received at a time."""
 
-_HAPPY_EYEBALLS_DELAY: Final = 0.25  # seconds; RFC 8305, section 8
+_NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
 
 
 class NetworkError(Exception):
     """The network, or the peer, did not do what was asked; the message says what in one line."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """An open connection. Made by `connect`."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, sock: socket.socket) -> None:
         self.target = target
-        self._transport: asyncio.Transport
-        self._received = bytearray()
-        self._arrived = asyncio.Event()  # there is something to receive: bytes, or the end
-        self._eof = False
-        self._error: Exception | None = None
-        self._writable = asyncio.Event()
-        self._closed = asyncio.Event()
+        self._socket = sock
 
     async def receive(self) -> bytes:
         """What has arrived, at least one byte; no byte once the peer has sent its last.
 
         Raises NetworkError.
         """
-        await self._arrived.wait()
-        data = bytes(self._received)
-        self._received.clear()
-        if not (self._eof or self._error):
-            self._arrived.clear()
-            self._transport.resume_reading()
-        if not data and self._error:
-            raise self._network_error(self._error)
-        return data
+        with self._network_errors():
+            return await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
 
-    async def send(self, data: bytes) -> None:
-        """Send `data`; returns once there is room for more. Raises NetworkError."""
-        if not self._closed.is_set():
-            self._transport.write(data)
-        await self._writable.wait()
-        if self._closed.is_set():
-            raise self._network_error(self._error or ConnectionResetError(errno.ECONNRESET, ""))
+    async def send(self, data: bytes) -> bool:
+        """Send `data`; returns when the system has taken it all.
+
+        False if the peer has closed, and takes no more. Raises NetworkError.
+        """
+        with self._network_errors():
+            try:
+                await asyncio.get_running_loop().sock_sendall(self._socket, data)
+            except BrokenPipeError:
+                return False
+        return True
 
     def send_eof(self) -> None:
         """Half-close: tell the peer that it has the last byte, and go on receiving."""
-        # Where the connection is lost already, `receive` says so.
-        if not self._transport.is_closing():
-            with suppress(OSError):
-                self._transport.write_eof()
+        with suppress(OSError):  # where the connection is lost already, `receive` says so
+            self._socket.shutdown(socket.SHUT_WR)
 
-    # What asyncio calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._writable.set()
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        self._arrived.set()
-        if len(self._received) >= RECEIVE_BUFFER:
-            self._transport.pause_reading()
-
-    def eof_received(self) -> bool:
-        self._eof = True
-        self._arrived.set()
-        return True  # our side stays open
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._eof:  # what fails after the peer's last byte is no error of receiving
-            self._error = exc
-        self._eof = True
-        self._arrived.set()
-        self._writable.set()
-        self._closed.set()
-
-    async def close(self) -> None:
-        """Close at once. What is not sent yet is lost."""
-        self._transport.abort()
-        await self._closed.wait()
-
-    def _network_error(self, error: Exception) -> NetworkError:
-        return NetworkError(f"{self.target.name}: {_reason(error)}")
+    @contextmanager
+    def _network_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise NetworkError(f"{self.target.name}: {_reason(error)}") from None
 
 
 @asynccontextmanager
@@ -119,19 +77,9 @@ async def connect(target: Target, timeout: float | None = None) -> AsyncIterator
 
     `timeout` is in seconds; None waits for as long as the system does. Raises NetworkError.
     """
-    loop = asyncio.get_running_loop()
-    connection = Connection(target)
     try:
         async with asyncio.timeout(timeout):
-            if target.path:
-                await loop.create_unix_connection(lambda: connection, target.path)
-            else:
-                await loop.create_connection(
-                    lambda: connection,
-                    target.host,
-                    target.port,
-                    happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY,
-                )
+            sock = await (_connect_unix(target) if target.path else _connect_tcp(target))
     except socket.gaierror as error:
         raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
     except (OSError, UnicodeError) as error:
@@ -139,10 +87,29 @@ async def connect(target: Target, timeout: float | None = None) -> AsyncIterator
         ours = isinstance(error, TimeoutError) and not error.errno
         why = f"no answer in {timeout:g} seconds" if ours else _reason(error)
         raise NetworkError(f"cannot connect to {target.name}: {why}") from None
+    with sock:
+        yield Connection(target, sock)
+
+
+async def _connect_tcp(target: Target) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    sock = await aiohappyeyeballs.start_connection(
+        addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
+    )
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+async def _connect_unix(target: Target) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
     try:
-        yield connection
-    finally:
-        await connection.close()
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, target.path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _reason(error: Exception) -> str:

@@ -50,8 +50,10 @@ async def pipe(
                 for fd in inputs:
                     async for data in _chunks(fd):
                         moved()
-                        await connection.send(to_crlf(data, after_cr=after_cr) if crlf else data)
+                        wire = to_crlf(data, after_cr=after_cr) if crlf else data
                         after_cr = data.endswith(b"\r")
+                        if not await connection.send(wire):
+                            return
                 connection.send_eof()
 
             async def receive() -> None:
@@ -65,12 +67,14 @@ async def pipe(
 
 
 async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> None:
-    """Wait for `receiving`; an input that fails ends it, a peer that no longer takes does not."""
+    """Wait for `receiving`. What goes wrong with `sending` is raised after all is received."""
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done() and not isinstance(sending.exception(), NetworkError):
-            sending.result()
+            sending.result()  # an input that fails: that ends it
         await receiving
+        if sending.done():
+            sending.result()
     finally:
         sending.cancel()
         receiving.cancel()

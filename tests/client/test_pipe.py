@@ -125,6 +125,8 @@ def test_what_a_peer_says_before_it_refuses_more_is_printed():
     with peer(serve) as (host, port):
         done = echoproto(host, str(port), input=b"x" * (64 * MEBIBYTE))
     assert done.stdout == b"too much"
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"echoproto: {host}:{port}: Connection reset by peer\n"
 
 
 def test_a_connection_that_is_reset_is_one_clear_line_and_status_1():
@@ -149,13 +151,15 @@ def test_it_ends_when_it_is_idle_for_too_long():
         assert process.stderr.read().decode() == f"echoproto: {host}:{port}: idle for 0.3 seconds\n"
 
 
-def test_ctrl_c_ends_it_with_status_130(server):
-    with start(ECHOPROTO, f"127.0.0.1:{server.port}") as process:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_the_status_that_it_has(server, number, status):
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}", stderr=subprocess.PIPE) as process:
         process.stdin.write(b"x")
         process.stdin.flush()
         os.read(process.stdout.fileno(), 1)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE) == 130
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == status
+        assert process.stderr.read() == b""
 
 
 def test_an_output_that_is_closed_ends_it_quietly(server):

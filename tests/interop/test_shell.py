@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 
 import pytest
@@ -208,3 +210,13 @@ def test_what_cannot_be_connected_to_is_one_clear_line(shell):
     terminal = shell("127.0.0.1", "1")
     lines = terminal.wait_for("[status 1]")
     assert lines == ["echoproto: cannot connect to 127.0.0.1:1: Connection refused", "[status 1]"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(shell, server, number, status):
+    terminal = shell("127.0.0.1", server.port)
+    terminal.wait_for(PROMPT)
+    os.kill(terminal.pid(), number)
+    terminal.wait_for(f"[status {status}]")
+    terminal.type("shown as it is typed")
+    terminal.wait_for(f"[status {status}]", "shown as it is typed")
