@@ -27,7 +27,6 @@ coverage: .venv/ready-dev
 
 bench: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
-	@$(BIN)/python tests/bench/memory.py
 
 clean:
 	@rm -rf .venv

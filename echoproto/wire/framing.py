@@ -190,7 +190,8 @@ class LineSplitter:
         end = self._end_of_block()
         if not end:
             self._partial += self._data[self._pos :]
-            self._pos = len(self._data)
+            self._data, self._pos = b"", 0
+            self._block = self._block[-1:]
             self._check_partial()
             return
         self._block = bytes(self._partial) + self._data[self._pos : end]

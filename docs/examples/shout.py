@@ -1,0 +1,21 @@
+"""A line server of your own: python3 shout.py [PORT], then connect with anything."""
+
+import sys
+
+from twisted.internet import endpoints, reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from echoproto.server.factory import LineFactory
+from echoproto.server.protocol import LineProtocol
+
+
+class Shout(LineProtocol):
+    def lineReceived(self, line: bytes) -> None:
+        self.sendLine(line.upper())
+
+
+port = sys.argv[1] if len(sys.argv) > 1 else "2020"
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
+endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
+endpoint.listen(LineFactory(Shout))
+reactor.run()

@@ -1,0 +1,22 @@
+"""The programs in docs/examples/, as they stand there. The lecture's are in tests/interop/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from support import Output, connect, receive_exactly, start
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+
+
+def test_a_line_server_of_your_own():
+    with start(sys.executable, EXAMPLES / "shout.py", "0") as process:
+        output = Output(process.stdout)
+        (match,) = output.wait_for(r"LineFactory starting on (\d+)")
+        with connect(int(match[1])) as sock:
+            sock.sendall(b"hello\nand again\r")
+            assert receive_exactly(sock, 18) == b"HELLO\r\nAND AGAIN\r\n"
+        output.wait_for(r"\[1\] .* disconnected: 2 lines, 16 bytes, .*: closed by the client")
+        process.kill()
+        output.wait_for_end()
