@@ -172,8 +172,8 @@ class LineSplitter:
         """Change the delimiter and the limit, from the first line not yet taken on."""
         if not delimiter:
             raise ValueError("the delimiter is empty: a line must end with at least one byte")
-        if length_hint(self._lines) or self._skipping:
-            self._data = self.take_rest()
+        if not self._skipping:
+            self._data = self.take_rest()  # to be split anew
         self.delimiter = delimiter
         self.max_length = max_length
 
@@ -234,6 +234,7 @@ class LineSplitter:
     def _skip(self) -> None:
         """Pass over the rest of a line that was too long, and its end if that has come."""
         self._block = b""
+        self._partial.clear()
         if self.delimiter is ANY_LINE_END:
             match = _CR_OR_LF.search(self._data, self._pos)
             end = match.end() if match else 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -184,12 +185,50 @@ def test_putting_back_ends_the_skipping_of_a_line():
     assert list(splitter) == [b"45"]
 
 
+def test_lines_that_were_not_taken_come_with_the_next_call():
+    splitter = LineSplitter()
+    splitter.feed(b"one\ntwo\nthree\n")
+    assert next(splitter.lines()) == b"one"
+    assert next(splitter.lines()) == b"two"
+    assert list(splitter) == [b"three"]
+
+
 def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():
-    splitter = LineSplitter(b"\n", max_length=2)
+    splitter = LineSplitter(b"\n", max_length=3)
     splitter.feed(b"a\nb;c\nd;e;f")
-    assert next(iter(splitter)) == b"a"
+    assert next(splitter.lines()) == b"a"
     splitter.configure(b";", None)
     assert list(splitter) == [b"b", b"c\nd", b"e"]
+
+
+def test_a_new_delimiter_is_looked_for_in_what_has_come_already():
+    splitter = LineSplitter(b"\n")
+    splitter.feed(b"a;b")
+    assert list(splitter) == []
+    splitter.configure(b";", None)
+    assert list(splitter) == [b"a"]
+
+
+@pytest.mark.parametrize("later", [ANY_LINE_END, b"\r\n"])
+def test_a_line_that_is_being_skipped_ends_with_the_new_delimiter(later):
+    splitter = LineSplitter(b"\r\n", max_length=3)
+    splitter.feed(b"123456\r")
+    with pytest.raises(LineTooLongError):
+        list(splitter)
+    splitter.configure(later, 5)
+    splitter.feed(b"\nnext\r\n")
+    assert list(splitter) == [b"next"]
+
+
+def test_a_skipped_line_ends_with_a_delimiter_that_comes_in_pieces():
+    splitter = LineSplitter(b"END", max_length=3)
+    given = []
+    for chunk in (b"123456", b"78E", b"N", b"Dok1END", b"too long", b"END", b"ok2END"):
+        splitter.feed(chunk)
+        with suppress(LineTooLongError):
+            given.extend(splitter)
+    given.extend(splitter)
+    assert given == [b"ok1", b"ok2"]
 
 
 def test_lines_longer_than_a_block_and_blocks_of_many_lines():
