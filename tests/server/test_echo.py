@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
+import struct
 from contextlib import contextmanager
 
 import pytest
@@ -99,7 +100,9 @@ def test_a_client_that_half_closes_with_much_unread_gets_everything(dial):
 def tls(sock):
     """A TLS client that can be half-closed: Python's own `ssl` cannot."""
     connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
+    # OpenSSL needs a blocking socket: the deadline is the system's.
     sock.settimeout(None)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(DEADLINE), 0))
     connection.set_connect_state()
     connection.do_handshake()
     with sock:
