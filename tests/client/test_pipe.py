@@ -162,6 +162,16 @@ def test_a_signal_ends_it_with_the_status_that_it_has(server, number, status):
         assert process.stderr.read() == b""
 
 
+def test_ctrl_c_at_a_terminal_ends_it_and_its_own_server_without_a_word():
+    with start(ECHOPROTO, stderr=subprocess.PIPE, start_new_session=True) as process:
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        os.read(process.stdout.fileno(), 1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.wait(DEADLINE) == 130
+        assert process.stderr.read() == b""
+
+
 def test_an_output_that_is_closed_ends_it_quietly(server):
     with start(ECHOPROTO, f"127.0.0.1:{server.port}", stderr=subprocess.PIPE) as process:
         process.stdout.close()
