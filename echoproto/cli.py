@@ -41,18 +41,13 @@ class _DefaultConnect(click.Group):
         self.format_commands(ctx, formatter)
 
 
-def _wait_option(function: Any) -> Any:
-    return click.option(
-        "-w", "--wait", type=POSITIVE, metavar="SECONDS", help="How long connecting may take."
-    )(function)
-
-
-def _pipe_options(function: Any) -> Any:
-    idle = click.option(
-        "-i", "--idle", type=POSITIVE, metavar="SECONDS", help="Pipe: end when idle for so long."
-    )
-    crlf = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
-    return idle(crlf(function))
+wait_option = click.option(
+    "-w", "--wait", type=POSITIVE, metavar="SECONDS", help="How long connecting may take."
+)
+crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
+idle_option = click.option(
+    "-i", "--idle", type=POSITIVE, metavar="SECONDS", help="Pipe: end when idle for so long."
+)
 
 
 @click.group(
@@ -72,7 +67,7 @@ def cli() -> None:
 
 @cli.command(short_help="A shell or a pipe on TARGET; this is the default command.")
 @click.argument("words", nargs=-1, metavar="[TARGET]")
-@_wait_option
+@wait_option
 @click.option(
     "--eol",
     type=click.Choice(["crlf", "lf"]),
@@ -80,7 +75,8 @@ def cli() -> None:
     show_default=True,
     help="Shell: what ends a line that is sent.",
 )
-@_pipe_options
+@crlf_option
+@idle_option
 def connect(
     words: tuple[str, ...], wait: float | None, eol: str, crlf: bool, idle: float | None
 ) -> None:
@@ -106,8 +102,9 @@ def connect(
 
 @cli.command()
 @click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
-@_wait_option
-@_pipe_options
+@wait_option
+@crlf_option
+@idle_option
 def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | None) -> None:
     """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
     target, names = _take_target(words)
