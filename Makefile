@@ -45,7 +45,7 @@ clean:
 
 .venv:
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo 'python3 is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv).' >&2; exit 1; }
+	  echo '$(PYTHON) is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv).' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1): install a newer one, then make PYTHON=python3.12 (say)." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \

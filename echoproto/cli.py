@@ -6,10 +6,12 @@ Exit status, as in ncat: 0 done, 1 a network error, 2 wrong usage or anything el
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
 
     from echoproto.client.target import Target
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+
+class _Seconds(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
+SECONDS = _Seconds(min=0, min_open=True)
+_STDIN, _STDOUT = 0, 1
 FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=str)
 
 
@@ -42,11 +54,11 @@ class _DefaultConnect(click.Group):
 
 
 wait_option = click.option(
-    "-w", "--wait", type=POSITIVE, metavar="SECONDS", help="How long connecting may take."
+    "-w", "--wait", type=SECONDS, metavar="SECONDS", help="How long connecting may take."
 )
 crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
 idle_option = click.option(
-    "-i", "--idle", type=POSITIVE, metavar="SECONDS", help="Pipe: end when idle for so long."
+    "-i", "--idle", type=SECONDS, metavar="SECONDS", help="Pipe: end when idle for so long."
 )
 
 
@@ -91,13 +103,13 @@ def connect(
 
             target = Target("127.0.0.1", stack.enter_context(embedded_server()))
             history = "embedded"
-        if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        if os.isatty(_STDIN) and os.isatty(_STDOUT) and os.environ.get("TERM") != "dumb":
             from echoproto.shell.app import run_shell
 
             eol_bytes = b"\n" if eol == "lf" else b"\r\n"
             _run(run_shell(target, wait=wait, eol=eol_bytes, history=history or str(target)))
         else:
-            _run(_pipe(target, [sys.stdin.fileno()], wait=wait, crlf=crlf, idle=idle))
+            _run(_pipe(target, [_STDIN], wait=wait, crlf=crlf, idle=idle))
 
 
 @cli.command()
@@ -110,7 +122,7 @@ def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | N
     target, names = _take_target(words)
     with ExitStack() as stack:
         files = [
-            stack.enter_context(click.open_file(FILE(name), "rb")).fileno()
+            _STDIN if name == "-" else stack.enter_context(Path(FILE(name)).open("rb")).fileno()
             for name in names or ["-"]
         ]
         _run(_pipe(target, files, wait=wait, crlf=crlf, idle=idle))
@@ -118,6 +130,9 @@ def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | N
 
 def main() -> None:
     """Run the command line."""
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
+        if stream is None:  # and its number would be that of the next file that is opened
+            _fail(f"standard {name} is closed", 2)
     cli(prog_name="echoproto")
 
 
@@ -128,7 +143,7 @@ async def _pipe(
     from echoproto.client.pipe import pipe
 
     async with connect(target, wait) as connection:
-        await pipe(connection, files, sys.stdout.fileno(), crlf=crlf, idle=idle)
+        await pipe(connection, files, _STDOUT, crlf=crlf, idle=idle)
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -155,7 +170,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         _fail(str(error), 1)
     except BrokenPipeError:
         # Who reads our output has enough; nothing more is to be said, or flushed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
         raise SystemExit(1) from None
     except OSError as error:
         _fail(str(error), 2)

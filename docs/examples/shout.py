@@ -1,4 +1,4 @@
-"""A line server of your own: python3 shout.py [PORT], then connect with anything."""
+"""A line server of your own: .venv/bin/python docs/examples/shout.py [PORT]"""
 
 import sys
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from echoproto.client.target import Target
 
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 64 * 1024
 """The most bytes that are received at a time."""
 
 _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
@@ -43,6 +43,7 @@ class Connection:
 
         Raises NetworkError.
         """
+        await asyncio.sleep(0)  # a peer that is faster than we are must not keep the loop to itself
         with self._network_errors():
             return await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
 
@@ -51,6 +52,7 @@ class Connection:
 
         False if the peer has closed, and takes no more. Raises NetworkError.
         """
+        await asyncio.sleep(0)
         with self._network_errors():
             try:
                 await asyncio.get_running_loop().sock_sendall(self._socket, data)

@@ -42,7 +42,7 @@ async def pipe(
         async with asyncio.timeout(idle) as idle_timeout:
 
             def moved() -> None:
-                if idle is not None:
+                if idle is not None and not idle_timeout.expired():
                     idle_timeout.reschedule(loop.time() + idle)
 
             async def send() -> None:
@@ -59,7 +59,7 @@ async def pipe(
             async def receive() -> None:
                 while data := await connection.receive():
                     moved()
-                    _write(output, data)
+                    await _write(output, data)
 
             await _until_received(asyncio.create_task(send()), asyncio.create_task(receive()))
     except TimeoutError:
@@ -83,32 +83,36 @@ async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[N
 
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
     while True:
-        await _readable(fd)
+        await _ready(fd)
         data = os.read(fd, CHUNK)
         if not data:
             return
         yield data
 
 
-async def _readable(fd: int) -> None:
-    """Wait until `fd` can be read without blocking."""
+async def _write(fd: int, data: bytes) -> None:
+    """Write all of `data`. A slow output slows down the connection, and nothing else."""
+    view = memoryview(data)
+    while view:
+        if not select.select([], [fd], [], 0)[1]:
+            await _ready(fd, to_write=True)
+        # What is ready takes so much without blocking. To make it non-blocking instead would make
+        # it so for every process that shares it.
+        view = view[os.write(fd, view[: select.PIPE_BUF]) :]
+
+
+async def _ready(fd: int, *, to_write: bool = False) -> None:
+    """Wait until `fd` can be read, or written, without blocking."""
     loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
+    add, remove = (
+        (loop.add_writer, loop.remove_writer) if to_write else (loop.add_reader, loop.remove_reader)
+    )
+    ready = asyncio.Event()
     try:
-        loop.add_reader(fd, readable.set)
+        add(fd, ready.set)
     except PermissionError:
         return  # what epoll refuses (files, /dev/null) never blocks for long
     try:
-        await readable.wait()
+        await ready.wait()
     finally:
-        loop.remove_reader(fd)
-
-
-def _write(fd: int, data: bytes) -> None:
-    """Write all of `data`. Blocks: a slow output slows down the connection, as it should."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:  # somebody has made it non-blocking
-            select.select([], [fd], [])
+        remove(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,8 @@ class Target:
 def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     """The target that `words` begin with, and the words after it. Raises TargetError."""
     first, *rest = words
+    if first.startswith("unix:/"):  # unix:///PATH, or unix:/PATH as the server writes it
+        return Target(path="/" + first.removeprefix("unix:").lstrip("/")), rest
     scheme, is_url, location = first.partition("://")
     if is_url:
         return _from_url(scheme, location, first), rest
@@ -52,10 +55,6 @@ def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
 
 
 def _from_url(scheme: str, location: str, url: str) -> Target:
-    if scheme == "unix":
-        if not location.startswith("/"):
-            raise TargetError(f"{url}: the path must be absolute, as in unix:///run/echo.sock")
-        return Target(path=location)
     if scheme != "tcp":
         raise TargetError(f"{url}: unknown scheme {scheme}://; give {FORMS}")
     host, _, port = location.removesuffix("/").rpartition(":")
@@ -67,6 +66,6 @@ def _tcp(host: str, port: str, written: str) -> Target:
         host = host[1:-1]
     if not host:
         raise TargetError(f"{written}: the host is missing; give {FORMS}")
-    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= MAX_PORT):
+    if not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= MAX_PORT):
         raise TargetError(f"{written}: {port!r} is not a port from 1 to {MAX_PORT}; give {FORMS}")
     return Target(host, int(port))

@@ -36,7 +36,8 @@ def show_address(address: IAddress) -> str:
     if isinstance(address, IPv6Address):
         return f"[{address.host}]:{address.port}"
     if isinstance(address, UNIXAddress):
-        return f"unix:{(address.name or b'').decode('utf-8', 'backslashreplace')}"
+        # A client chooses its name; most have none.
+        return f"unix:{repr(address.name)[2:-1]}" if address.name else "unix"
     return str(address)
 
 

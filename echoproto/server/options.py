@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -98,12 +99,12 @@ def endpoint_strings(where: str) -> list[str]:
     host, colon, port = where.rpartition(":")
     if host.split(":")[0] in _endpoint_types():
         return [where]
-    if not port.isdecimal() or (colon and not host) or _is_ipv6(host):
+    if not re.fullmatch("[0-9]+", port) or (colon and not host) or _is_ipv6(host):
         raise usage.UsageError(
             f"--listen {where}: give PORT, HOST:PORT, [IPV6]:PORT, "
             "or a Twisted endpoint string such as unix:/run/echo.sock"
         )
-    if int(port) > MAX_PORT:
+    if len(port) > len(str(MAX_PORT)) or int(port) > MAX_PORT:
         raise usage.UsageError(f"--listen {where}: a port is at most {MAX_PORT}")
     if host in ("", "localhost"):
         addresses = ["127.0.0.1"] + ["::1"] * _has_ipv6_loopback()

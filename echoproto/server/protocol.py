@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
@@ -44,7 +49,7 @@ class ConnectionObserver(Protocol):
         """The connection is lost, because of `reason`."""
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class LineProtocol(LineReceiver):
     """A `LineReceiver` for any client: subclass it and write `lineReceived`.
 
@@ -58,8 +63,8 @@ class LineProtocol(LineReceiver):
     - Half-close: a client that has sent its last byte still gets every answer; then the
       connection is closed. Override `peerHalfClosed` to keep it open.
     - Backpressure: while the client does not read its answers, it is not read from. This takes the
-      one producer's place of the transport; to send with a producer of your own,
-      `transport.unregisterProducer()` first.
+      transport's one place for a producer; to send with a producer of your own, call
+      `unregisterBackpressure` first.
     - `pauseProducing` holds until `resumeProducing` is called, whatever the transport does.
     - The time that it takes is in proportion to the bytes received.
 
@@ -73,6 +78,8 @@ class LineProtocol(LineReceiver):
     lines_received = 0
     connection_id: int | None = None
     """The number that logs name the connection by; `LineFactory` gives it."""
+    _backpressure: _Backpressure | None = None
+    _told_half_closed = False
     half_closed = False
     """The peer has sent its last byte."""
 
@@ -87,17 +94,24 @@ class LineProtocol(LineReceiver):
 
     def makeConnection(self, transport: ITransport) -> None:
         """Take the transport into use, then call `connectionMade`."""
-        # The producer's place is taken at the bottom, not in TLS: TLS puts off loseConnection for
-        # as long as it has a producer.
-        bottom = transport
-        while isinstance(bottom, ProtocolWrapper):
-            bottom = cast("ITransport", bottom.transport)
-        if IConsumer.providedBy(bottom):
-            bottom.registerProducer(_Backpressure(self, bottom), streaming=True)
         self.transport = transport
+        self._backpressure = _Backpressure.register(self)
         if self.observer is not None:
             self.observer.connected(self)
         super().makeConnection(transport)
+
+    def unregisterBackpressure(self) -> None:
+        """Give up backpressure, and with it the transport's place for a producer."""
+        if self._backpressure is not None:
+            self._backpressure.unregister()
+            self._backpressure = None
+            self._resume(_BY_TRANSPORT)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is on, perhaps since `startTLS`: that takes the producer along, up into TLS."""
+        if self._backpressure is not None:
+            self._backpressure.unregister()
+            self._backpressure = _Backpressure.register(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the observer. `reason` is why."""
@@ -136,7 +150,8 @@ class LineProtocol(LineReceiver):
             why = self._dispatch()
         finally:
             self._busyReceiving = False
-        if self.half_closed and not self.paused:
+        if self.half_closed and not (self.paused or self._told_half_closed):
+            self._told_half_closed = True
             self.peerHalfClosed()
         return why
 
@@ -152,6 +167,7 @@ class LineProtocol(LineReceiver):
                 why = self.rawDataReceived(rest)
                 continue
             if transport is not None and transport.disconnecting:
+                splitter.take_rest()  # it will never be delivered
                 return None
             if splitter.delimiter is not self.delimiter or splitter.max_length != self.MAX_LENGTH:
                 splitter.configure(self.delimiter, self.MAX_LENGTH)
@@ -225,6 +241,9 @@ class _Backpressure:
     The transport pauses it when too much is unsent (64 KiB in Twisted), and resumes it when all is
     sent. It is not the protocol itself, so that a protocol that has paused for a reason of its own
     is not resumed by the transport.
+
+    It takes the place at the bottom, not in TLS: TLS puts off loseConnection while it has a
+    producer.
     """
 
     __slots__ = ("_protocol", "_transport")
@@ -232,6 +251,23 @@ class _Backpressure:
     def __init__(self, protocol: LineProtocol, transport: Any) -> None:
         self._protocol = protocol
         self._transport = transport
+
+    @classmethod
+    def register(cls, protocol: LineProtocol) -> _Backpressure | None:
+        """Take the producer's place of the transport at the bottom, if there is one."""
+        bottom = protocol.transport
+        if getattr(bottom, "TLS", False):
+            bottom = bottom.protocol  # of `startTLS`: TLS, on a transport that is TCP alone
+        while isinstance(bottom, ProtocolWrapper):
+            bottom = bottom.transport
+        if not IConsumer.providedBy(bottom):
+            return None
+        backpressure = cls(protocol, bottom)
+        bottom.registerProducer(backpressure, streaming=True)
+        return backpressure
+
+    def unregister(self) -> None:
+        self._transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
         self._protocol._pause(_BY_TRANSPORT)  # noqa: SLF001
@@ -303,12 +339,12 @@ class EchoProtocol(LineProtocol):
             start=line[:32],
         )
 
-    def peerHalfClosed(self) -> None:
-        """Log what is not echoed because its line has no end; then close."""
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Log what was not echoed because its line has no end."""
         if self._whole_lines is not None and self._whole_lines.partial:
             log.info(
-                "[{id}] the last {count} bytes are not echoed: their line has no end",
+                "[{id}] the last {count} bytes were not echoed: their line has no end",
                 id=self.connection_id,
                 count=len(self._whole_lines.partial),
             )
-        super().peerHalfClosed()
+        super().connectionLost(reason)

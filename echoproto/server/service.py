@@ -59,26 +59,28 @@ class EchoService(Service):
         for where, endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
             for failure in failures:
-                raise CannotStartError(f"echoproto: {_explain(where, failure.value)}")
+                raise CannotStartError(_explain(where, failure.value))
 
     def _listening(self, port: IListeningPort) -> None:
         make_lossless(getattr(port, "factory", None))
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
-    def stopService(self) -> Deferred[list[object]]:
+    def stopService(self) -> Deferred[None]:
         """Stop listening, then deliver what is in flight; the Deferred fires when all is closed."""
         super().stopService()
-        ending: list[Deferred[object]] = [maybeDeferred(port.stopListening) for port in self._ports]
-        ending.append(Deferred.fromCoroutine(self._factory.drain(self._reactor)))
-        return gatherResults(ending)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        await self._factory.drain(self._reactor)
 
 
 def _explain(where: str, error: BaseException | None) -> str:
     cause: object = error
     if isinstance(error, CannotListenError):
         cause = error.socketError
-        where = f"{error.interface} port {error.port}" if error.interface else error.port
+        where = f"{error.interface}:{error.port}" if error.interface else error.port
     return f"cannot listen on {where}: {getattr(cause, 'strerror', None) or cause}"
 
 

@@ -28,9 +28,11 @@ from prompt_toolkit.renderer import print_formatted_text
 from echoproto.client.connection import NetworkError, connect
 from echoproto.shell.history import open_history
 from echoproto.shell.view import STYLE, show, show_lines
-from echoproto.wire.framing import LineSplitter
+from echoproto.wire.framing import LineSplitter, LineTooLongError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
@@ -43,14 +45,17 @@ if TYPE_CHECKING:
 
 PROMPT: Final = "> "
 
+FRAME: Final = 0.02
+"""Seconds between two prints of what the peer sends: in a flood, the prompt stands that long."""
+
 LINGER: Final = 1.0
 """Seconds that the peer has to send what it still has, after the last line is sent."""
 
 SETTLED: Final = 0.05
 """Seconds after which the start of a line is taken for a prompt, if no more of it comes."""
 
-LONGEST_START: Final = 1 << 20
-"""Bytes of a line without an end that are kept; then they are shown as a line."""
+LONGEST_LINE: Final = 1 << 20
+"""Bytes after which a line is shown although its end has not come; what follows is another."""
 
 LONGEST_PROMPT: Final = 60
 """Bytes of the start of a line that are shown as the prompt: the last ones."""
@@ -87,8 +92,8 @@ class Shell:
         self._eol = eol
         self._output = output or _terminal()
         self._to_send: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._splitter = LineSplitter()
-        self._start = b""  # of the peer's line that has no end yet, as shown in the prompt
+        self._splitter = LineSplitter(max_length=LONGEST_LINE)
+        self._start = b""  # of the peer's line that has no end yet, as far as it is the prompt
         self._session: PromptSession[None] = PromptSession(
             self._prompt,
             history=history,
@@ -134,15 +139,25 @@ class Shell:
             if settled:
                 settled.cancel()
             self._splitter.feed(data)
-            if lines := list(self._splitter):
+            if lines := list(self._lines()):
                 self._start = b""
                 self._print(show_lines(lines))
-            if len(self._splitter.partial) > LONGEST_START:
-                self._print(show_lines([self._splitter.take_rest()]))
             settled = loop.call_later(SETTLED, self._show_start)
+            await asyncio.sleep(FRAME)
         if rest := self._splitter.take_rest():
             self._start = b""
             self._print(show_lines([rest]))
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines that have come; one that is too long in pieces."""
+        while True:
+            try:
+                yield from self._splitter
+            except LineTooLongError as error:
+                yield error.line
+                self._splitter.put_back(b"")  # the rest of it is not skipped
+            else:
+                return
 
     async def _send(self) -> None:
         """Send what was typed, in order; None is the end of it."""
@@ -159,10 +174,12 @@ class Shell:
     def _accept(self, buffer: Buffer) -> bool:
         """Send the line that was typed."""
         data = buffer.text.encode("utf-8", "surrogateescape")
-        self._print([*self._prompt(), *show(data, "class:sent"), ("", "\n")])
-        if self._start:  # it stands above now, with what was answered to it
-            self._splitter.take_rest()
+        prompt = self._prompt()
+        if self._start:
+            # All that has come of it stands above now, with what was answered to it.
+            prompt = show(self._splitter.take_rest())
             self._start = b""
+        self._print([*prompt, *show(data, "class:sent"), ("", "\n")])
         self._to_send.put_nowait(data + self._eol)
         return False  # the line is cleared
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def open_history(key: str) -> tuple[History, str | None]:
     """The history kept under `key`; where none can be kept, one for this run and the reason."""
     folder = platformdirs.user_state_path("echoproto") / "history"
-    path = folder / quote(key, safe="")
+    path = folder / quote(os.fsencode(key), safe="")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

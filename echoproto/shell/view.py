@@ -30,4 +30,14 @@ def show(data: bytes, style: str = "") -> StyleAndTextTuples:
 
 def show_lines(lines: Iterable[bytes]) -> StyleAndTextTuples:
     """Lines of the peer, each on a line of its own."""
-    return [fragment for line in lines for fragment in (*show(line), ("", "\n"))]
+    shown: StyleAndTextTuples = []
+    plain: list[str] = []  # what has come since the last escape: one fragment, however many lines
+    for line in lines:
+        for text, is_escape in fragments(line):
+            if is_escape:
+                shown += [("", "".join(plain)), ("class:escape", text)]
+                plain = []
+            else:
+                plain.append(text)
+        plain.append("\n")
+    return [*shown, ("", "".join(plain))]

@@ -37,8 +37,10 @@ class _AnyLineEnd(bytes):
 ANY_LINE_END: Final = _AnyLineEnd(b"\r\n")
 """As a delimiter: LF, CR LF, CR NUL and CR all end a line. As bytes: CR LF, the one to send."""
 
-BLOCK: Final = 4096
-"""Bytes that are split at a time: what is split in vain when a caller takes the rest is no more."""
+SHORTEST_BLOCK: Final = 64
+LONGEST_BLOCK: Final = 16 * 1024
+"""Bytes that are split at a time: few at first, and again after the rest was taken, then more and
+more. So no more is split in vain, when the rest is taken, than was split to some purpose."""
 
 _CR: Final = 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
@@ -89,6 +91,7 @@ class LineSplitter:
     __slots__ = (
         "_after_cr",
         "_block",
+        "_block_size",
         "_data",
         "_lines",
         "_partial",
@@ -106,10 +109,13 @@ class LineSplitter:
         *,
         keep_ends: bool = False,
     ) -> None:
+        self.delimiter = delimiter
+        self.max_length = max_length
         self.keep_ends = keep_ends
         self._data = b""  # what has come; [_pos:] is not split yet
         self._pos = 0
         self._partial = bytearray()  # the start of an unfinished line: no line end in it
+        self._block_size = SHORTEST_BLOCK  # of the next block
         self._block = b""  # what was split last, and the iterator over its lines
         self._lines = iter(list[bytes]())
         self._after_cr = False  # the block ends with CR: LF or NUL next belongs to it
@@ -156,6 +162,8 @@ class LineSplitter:
         rest += self._data[self._pos :]
         if rest:
             self._after_cr = False
+            self._skipping = False  # the end of the line that was skipped is in the rest
+        self._block_size = SHORTEST_BLOCK
         for _ in self._lines:
             pass  # whoever still holds the iterator gets nothing more from it
         self._partial.clear()
@@ -172,7 +180,8 @@ class LineSplitter:
         """Change the delimiter and the limit, from the first line not yet taken on."""
         if not delimiter:
             raise ValueError("the delimiter is empty: a line must end with at least one byte")
-        if not self._skipping:
+        same = delimiter == self.delimiter and type(delimiter) is type(self.delimiter)
+        if not (self._skipping or (same and max_length == self.max_length)):
             self._data = self.take_rest()  # to be split anew
         self.delimiter = delimiter
         self.max_length = max_length
@@ -234,7 +243,6 @@ class LineSplitter:
     def _skip(self) -> None:
         """Pass over the rest of a line that was too long, and its end if that has come."""
         self._block = b""
-        self._partial.clear()
         if self.delimiter is ANY_LINE_END:
             match = _CR_OR_LF.search(self._data, self._pos)
             end = match.end() if match else 0
@@ -244,6 +252,8 @@ class LineSplitter:
             end = start + len(self.delimiter) if start >= 0 else 0
             if not end:
                 self._partial += self._last(self._data[self._pos :])
+        if end:
+            self._partial.clear()
         self._skipping = not end
         self._pos = end or len(self._data)
         self._pass_end_of_cr()
@@ -252,7 +262,8 @@ class LineSplitter:
         """Where in `_data` the next block ends, just after a line end; 0 if there is none."""
         data, delimiter, start = self._data, self.delimiter, self._pos
         while start < len(data):
-            stop = start + BLOCK
+            stop = start + self._block_size
+            self._block_size = min(2 * self._block_size, LONGEST_BLOCK)
             if delimiter is ANY_LINE_END:
                 end = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
                 if end and data[end - 1] == _CR and data[end : end + 1] in _ENDS_OF_CR:
@@ -306,6 +317,7 @@ class LineSplitter:
             self._refuse(bytes(self._partial), self.max_length)
 
     def _refuse(self, line: bytes, max_length: int) -> NoReturn:
+        self._block_size = SHORTEST_BLOCK
         self._skipping = True
         self._partial.clear()
         self._partial += self._last(line)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -193,6 +193,7 @@ def test_an_output_that_is_closed_ends_it_quietly(server):
         (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),
         (["--nosuch"], 2, "Error: No such option"),
         (["-w", "soon", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["-w", "nan", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
         (["-w", "0", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
         (["send"], 2, "Error: Missing argument 'TARGET [FILE]...'"),
         (["send", "localhost:1", "/nosuch"], 2, "Error: Invalid value: File '/nosuch' does not"),
@@ -259,3 +260,43 @@ def test_two_gigabytes_pass_in_constant_memory(server):
 def memory(process):
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+def stuck(*options):
+    """A pipe whose output nobody reads, on a peer that floods it, when it can print no more."""
+
+    def serve(sock):
+        with suppress(OSError):
+            while True:
+                sock.sendall(b"x" * 65536)
+
+    @contextmanager
+    def running():
+        with (
+            peer(serve) as (host, port),
+            start(ECHOPROTO, *options, host, str(port), stderr=subprocess.PIPE) as process,
+        ):
+            os.read(process.stdout.fileno(), 1)
+            yield process
+
+    return running()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_also_when_nobody_reads_its_output(number, status):
+    with stuck() as process:
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == status
+
+
+def test_it_is_idle_also_when_nobody_reads_its_output():
+    with stuck("-i", "0.5") as process:
+        assert process.wait(DEADLINE) == 1
+        assert b"idle for 0.5 seconds" in process.stderr.read()
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "input"), (1, "output")])
+def test_a_standard_stream_that_is_closed_is_said(number, name):
+    done = run("sh", "-c", f'exec "$0" 127.0.0.1 1 {number}<&-', ECHOPROTO)
+    assert done.returncode == 2
+    assert done.stderr.decode() == f"echoproto: standard {name} is closed\n"

@@ -17,6 +17,7 @@ from echoproto.client.target import Target, TargetError, take_target
         (["[::1]:2020"], Target("::1", 2020)),
         (["tcp://[fe80::1%eth0]:2020"], Target("fe80::1%eth0", 2020)),
         (["unix:///run/echo.sock"], Target(path="/run/echo.sock")),
+        (["unix:/run/echo.sock"], Target(path="/run/echo.sock")),
     ],
 )
 def test_what_a_person_writes(words, target):
@@ -38,8 +39,8 @@ def test_what_a_person_writes(words, target):
         (["tcp://2020"], "tcp://2020: the host is missing; "),
         (["tcp://localhost"], "tcp://localhost: "),
         (["udp://localhost:2020"], "udp://localhost:2020: unknown scheme udp://; "),
-        (["unix://run/echo.sock"], "unix://run/echo.sock: the path must be absolute, "),
-        (["unix://"], "unix://: the path must be absolute, "),
+        (["unix:echo.sock"], "unix:echo.sock: 'echo.sock' is not a port "),
+        (["localhost:" + "1" * 5000], "localhost:1111"),
     ],
 )
 def test_what_is_no_target_is_refused_with_what_would_be_one(words, message):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 
-from support import BIN, DEADLINE, Terminal, receive_exactly
+from support import BIN, DEADLINE, Terminal, eventually, receive_exactly
 
 ECHOPROTO = BIN / "echoproto"
 PROMPT = ">"
@@ -220,3 +222,38 @@ def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(shell, server, numbe
     terminal.wait_for(f"[status {status}]")
     terminal.type("shown as it is typed")
     terminal.wait_for(f"[status {status}]", "shown as it is typed")
+
+
+@pytest.mark.parametrize("flood", [b"a line of the flood\n" * 3000, b"\n" * 60_000])
+def test_in_a_flood_without_end_lines_are_sent_and_ctrl_d_ends(shell, peer, flood):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+
+        def send_for_ever():
+            with suppress(OSError):
+                while True:
+                    sock.sendall(flood)
+
+        flooding = Thread(target=send_for_ever)
+        flooding.start()
+        enter(terminal, "stop")
+        assert receive_exactly(sock, 6) == b"stop\r\n"
+        terminal.press("C-d")
+        eventually(lambda: "[status 0]" in terminal.lines()[-1], "the shell ends")
+        flooding.join(DEADLINE)
+        assert not flooding.is_alive()
+
+
+def test_all_of_the_start_of_a_line_is_shown_when_it_is_answered(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        start = "HEAD" + "h" * 50 + " login:"
+        sock.sendall(start.encode())
+        terminal.wait_for(start[-60:])
+        sock.sendall(b" (more)")
+        terminal.wait_for(f"{start} (more)"[-60:])
+        enter(terminal, "me")
+        terminal.wait_for(f"{start} (more)me", PROMPT)

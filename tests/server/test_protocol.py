@@ -365,3 +365,62 @@ def test_any_line_end_is_told_from_an_equal_delimiter():
     assert LineProtocol.delimiter is ANY_LINE_END
     assert CrLfProtocol.delimiter == ANY_LINE_END
     assert CrLfProtocol.delimiter is not ANY_LINE_END
+
+
+def test_a_half_close_is_told_once():
+    class Late(Recorder):
+        def peerHalfClosed(self):
+            self.calls.append("half-closed")
+
+    protocol = connected(Late())
+    protocol.readConnectionLost()
+    protocol.pauseProducing()
+    protocol.resumeProducing()
+    protocol.transport.producer.pauseProducing()
+    protocol.transport.producer.resumeProducing()
+    protocol.setLineMode()
+    assert protocol.calls == ["half-closed"]
+
+
+def test_clearing_the_buffer_when_a_line_is_too_long_clears_its_end_too():
+    class Clearing(Recorder):
+        MAX_LENGTH = 5
+
+        def lineLengthExceeded(self, line):  # noqa: ARG002
+            self.clearLineBuffer()
+
+    protocol = connected(Clearing())
+    protocol.dataReceived(b"xxxxxxxx\r\n")
+    protocol.dataReceived(b"next\r\nthird\r\n")
+    assert protocol.calls == [b"next", b"third"]
+
+
+def test_giving_up_backpressure_ends_its_pause_and_leaves_the_place_to_another():
+    protocol = connected()
+    protocol.transport.producer.pauseProducing()
+    protocol.dataReceived(b"line\n")
+    assert protocol.calls == []
+    protocol.unregisterBackpressure()
+    protocol.unregisterBackpressure()
+    assert protocol.calls == [b"line"]
+    protocol.transport.registerProducer(protocol, True)
+    assert protocol.transport.producer is protocol
+
+
+def test_a_delimiter_that_is_made_anew_each_time_is_the_same_delimiter():
+    class Fresh(Recorder):
+        @property
+        def delimiter(self):
+            return bytes(bytearray(b"\r\n"))
+
+    protocol = connected(Fresh())
+    protocol.dataReceived(b"line\n\r\n" * 3)
+    assert protocol.calls == [b"line\n"] * 3
+
+
+def test_what_comes_after_closing_is_not_kept():
+    protocol = connected()
+    protocol.transport.loseConnection()
+    for _ in range(100):
+        protocol.dataReceived(b"x" * 65536)
+    assert protocol.clearLineBuffer() == b""

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import ssl
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -135,7 +137,7 @@ def test_a_port_that_is_taken_is_one_clear_line_and_no_traceback(tmp_path):
         done = twistd("-n", "echo", "-l", f"127.0.0.1:{port}", cwd=tmp_path)
     assert done.returncode == 1
     output = (done.stdout + done.stderr).decode()
-    assert output.count(f"cannot listen on 127.0.0.1 port {port}: Address already in use") == 1
+    assert output.count(f"cannot listen on 127.0.0.1:{port}: Address already in use") == 1
     assert "Traceback" not in output
     assert not list(tmp_path.iterdir())
 
@@ -188,7 +190,7 @@ def test_a_daemon_that_cannot_listen_says_so_to_who_started_it(daemon, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = daemon("-l", f"127.0.0.1:{taken.getsockname()[1]}")
     assert done.returncode == 1
-    assert b"cannot listen on 127.0.0.1 port" in done.stderr
+    assert b"cannot listen on 127.0.0.1:" in done.stderr
     assert not (tmp_path / "pid").exists()
     log = (tmp_path / "log").read_text()
     assert "Address already in use" in log
@@ -233,3 +235,47 @@ def test_a_connection_that_is_refused_by_tls_leaves_no_traceback(certificate):
             receive_all(sock)
         server.log.wait_for(r"disconnected: 0 lines, 0 bytes, .* s: .*http request")
         assert "Traceback" not in server.stop()
+
+
+def test_a_unix_client_s_name_cannot_forge_a_log_line(tmp_path):
+    with serve(listen=[f"unix:{tmp_path}/echo.sock"]) as server:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(b"\0name\r\n\x1b[2K[echoproto#info] [99] forged")
+            sock.connect(str(tmp_path / "echo.sock"))
+        server.log.wait_for("disconnected")
+        log = server.stop()
+    name = r"unix:\x00name\r\n\x1b[2K[echoproto#info] [99] forged"
+    assert messages(log)[1] == f"[1] {name} connected"
+    assert len(messages(log)) == 3
+
+
+STARTTLS = """
+import sys
+from twisted.internet import reactor, ssl
+from echoproto.server.factory import LineFactory
+from echoproto.server.protocol import LineProtocol
+
+class StartTLS(LineProtocol):
+    def lineReceived(self, line):
+        if line == b"starttls":
+            self.transport.startTLS(ssl.DefaultOpenSSLContextFactory(sys.argv[1], sys.argv[1]))
+        elif line == b"quit":
+            self.sendLine(b"x" * 1_000_000)
+            self.transport.loseConnection()
+
+port = reactor.listenTCP(0, LineFactory(StartTLS), interface="127.0.0.1")
+print("port", port.getHost().port, flush=True)
+reactor.run()
+"""
+
+
+def test_after_start_tls_a_protocol_of_one_s_own_can_still_close(certificate):
+    with support.start(sys.executable, "-c", STARTTLS, certificate) as process:
+        port = int(process.stdout.readline().split()[1])
+        with connect(port) as sock:
+            sock.sendall(b"starttls\r\n")
+            context = ssl.create_default_context(cafile=certificate)
+            context.check_hostname = False
+            with context.wrap_socket(sock) as secure:
+                secure.sendall(b"quit\r\n")
+                assert len(receive_all(secure)) == 1_000_002

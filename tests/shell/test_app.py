@@ -293,3 +293,15 @@ def test_where_no_history_can_be_kept_the_shell_still_has_one(tmp_path, monkeypa
     assert problem.startswith("history is not kept: ")
     history.append_string("line")
     assert history.get_strings() == ["line"]
+
+
+def test_a_line_without_end_is_shown_in_pieces_and_nothing_of_it_is_lost():
+    async def script(_, peer, screen):
+        for _ in range(40):
+            await peer.say(b"x" * 65536)
+        await peer.say(b"end\nnext\n")
+        await screen.shows("next\r\n")
+
+    _, shown = in_shell(script)
+    assert shown.text.count("x") >= 40 * 65536
+    assert "xend\r\n" in shown.text

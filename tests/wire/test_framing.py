@@ -4,16 +4,18 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoproto.wire.framing import (
     ANY_LINE_END,
-    BLOCK,
     LineSplitter,
     LineTooLongError,
     count_lines,
     to_crlf,
+)
+from echoproto.wire.framing import (
+    LONGEST_BLOCK as BLOCK,
 )
 
 # Few different bytes, so that line ends and delimiters are often met, and often cut.
@@ -84,6 +86,7 @@ def test_an_empty_delimiter_is_refused():
         LineSplitter(b"")
 
 
+@settings(max_examples=1000)
 @given(chunked(), DELIMITERS, LIMITS)
 def test_however_a_stream_is_cut_the_lines_are_the_same(chunks, delimiter, limit):
     given, splitter = split(chunks, delimiter, limit)
@@ -271,3 +274,24 @@ def test_lf_becomes_cr_lf_and_cr_lf_stays(chunks):
         converted += to_crlf(chunk, after_cr=after_cr)
         after_cr = chunk.endswith(b"\r")
     assert converted == re.sub(rb"(?<!\r)\n", b"\r\n", b"".join(chunks))
+
+
+def test_half_a_delimiter_at_the_end_of_what_is_refused_is_remembered():
+    splitter = LineSplitter(b"\r\n", max_length=4)
+    splitter.feed(b"xxxxxx\r")
+    with pytest.raises(LineTooLongError):
+        list(splitter)
+    assert list(splitter) == []
+    splitter.feed(b"\none\r\ntwo\r\n")
+    assert list(splitter) == [b"one", b"two"]
+
+
+def test_taking_the_rest_at_every_line_splits_no_more_than_it_must():
+    # Where each taking costs the splitting of all that has come, this takes minutes.
+    message, count = b"2\r\n\r\n", 20_000
+    splitter = LineSplitter()
+    splitter.feed(message * count)
+    for _ in range(count):
+        assert next(splitter.lines()) == b"2"
+        splitter.put_back(splitter.take_rest()[2:])
+    assert splitter.take_rest() == b""
