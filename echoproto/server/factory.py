@@ -93,14 +93,20 @@ class LineFactory(ServerFactory):
         """
         deadline = clock.seconds() + PATIENCE
         received: dict[LineProtocol, int] = {}
-        while self.connections:
+        while self.connections and clock.seconds() < deadline:
             for protocol in list(self.connections):
-                if clock.seconds() >= deadline:
-                    protocol.transport.abortConnection()
-                elif received.get(protocol) == protocol.bytes_received and not protocol.paused:
+                if received.get(protocol) == protocol.bytes_received and not protocol.paused:
                     protocol.transport.loseConnection()
                 received[protocol] = protocol.bytes_received
             await deferLater(clock, QUIET)
+        if self.connections:
+            self.abort()
+            await deferLater(clock, QUIET)
+
+    def abort(self) -> None:
+        """Close every connection at once. What is in flight is lost."""
+        for protocol in list(self.connections):
+            protocol.transport.abortConnection()
 
 
 def _why(protocol: LineProtocol, reason: Failure) -> str:

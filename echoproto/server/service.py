@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -86,8 +87,9 @@ def _explain(where: str, error: BaseException | None) -> str:
 
 def makeService(options: Options) -> EchoService:
     """Make the service that `options` ask for; for twistd."""
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     settings = options.settings
     endpoints = []
     for where in settings.listen:
@@ -95,5 +97,12 @@ def makeService(options: Options) -> EchoService:
             endpoints.append((where, serverFromString(reactor, where)))
         except Exception as error:  # noqa: BLE001 - whatever an endpoint's parser makes of its arguments
             refuse(f"--listen {where}: {error}")
-    protocol = partial(EchoProtocol, settings.mode, log_lines=settings.log_lines)
-    return EchoService(reactor, endpoints, LineFactory(protocol))
+    factory = LineFactory(partial(EchoProtocol, settings.mode, log_lines=settings.log_lines))
+
+    def hurry() -> None:
+        """From now on a signal does not ask for what is under way, but for its end."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: reactor.callFromThread(factory.abort))
+
+    reactor.addSystemEventTrigger("before", "shutdown", hurry)
+    return EchoService(reactor, endpoints, factory)

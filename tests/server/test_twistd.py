@@ -279,3 +279,18 @@ def test_after_start_tls_a_protocol_of_one_s_own_can_still_close(certificate):
             with context.wrap_socket(sock) as secure:
                 secure.sendall(b"quit\r\n")
                 assert len(receive_all(secure)) == 1_000_002
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once_and_without_a_traceback(second):
+    with serve() as server, connect(server.port) as sock:
+        sock.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            sock.sendall(b"x" * (64 << 20))
+        server.process.send_signal(signal.SIGTERM)
+        server.log.wait_for(r"\(TCP Port \d+ Closed\)")
+        server.process.send_signal(second)
+        assert server.process.wait(DEADLINE) == -signal.SIGTERM
+        log = server.log.wait_for_end()
+    assert "aborted by the server" in log
+    assert "Traceback" not in log
