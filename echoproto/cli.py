@@ -54,7 +54,11 @@ class _DefaultConnect(click.Group):
 
 
 wait_option = click.option(
-    "-w", "--wait", type=SECONDS, metavar="SECONDS", help="How long connecting may take."
+    "-w",
+    "--wait",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="How long connecting may take; if not given, as long as the system lets it.",
 )
 crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
 idle_option = click.option(

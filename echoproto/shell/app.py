@@ -167,9 +167,11 @@ class Shell:
 
     def _end(self) -> None:
         """The peer is gone: keep what is being typed, and end the prompt."""
-        if self._session.app.is_running and not self._session.app.is_done:
-            self._session.default_buffer.append_to_history()
-            self._session.app.exit()
+        app, typed = self._session.app, self._session.default_buffer
+        if app.is_running and not app.is_done:
+            typed.append_to_history()
+            app.erase_when_done = not typed.text
+            app.exit()
 
     def _accept(self, buffer: Buffer) -> bool:
         """Send the line that was typed."""

@@ -205,7 +205,10 @@ def test_a_reset_is_said_and_is_status_1(shell, peer):
     with accept(listener) as sock:
         terminal.wait_for(PROMPT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    terminal.wait_for(f"echoproto: {':'.join(words)}: Connection reset by peer", "[status 1]")
+    assert terminal.wait_for("[status 1]")[1:] == [
+        f"echoproto: {':'.join(words)}: Connection reset by peer",
+        "[status 1]",
+    ]
 
 
 def test_what_cannot_be_connected_to_is_one_clear_line(shell):
