@@ -258,6 +258,7 @@ from echoproto.server.protocol import LineProtocol
 class StartTLS(LineProtocol):
     def lineReceived(self, line):
         if line == b"starttls":
+            self.sendLine(b"go ahead")
             self.transport.startTLS(ssl.DefaultOpenSSLContextFactory(sys.argv[1], sys.argv[1]))
         elif line == b"quit":
             self.sendLine(b"x" * 1_000_000)
@@ -274,6 +275,7 @@ def test_after_start_tls_a_protocol_of_one_s_own_can_still_close(certificate):
         port = int(process.stdout.readline().split()[1])
         with connect(port) as sock:
             sock.sendall(b"starttls\r\n")
+            assert receive_exactly(sock, 10) == b"go ahead\r\n"
             context = ssl.create_default_context(cafile=certificate)
             context.check_hostname = False
             with context.wrap_socket(sock) as secure:
