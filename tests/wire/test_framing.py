@@ -295,3 +295,29 @@ def test_taking_the_rest_at_every_line_splits_no_more_than_it_must():
         assert next(splitter.lines()) == b"2"
         splitter.put_back(splitter.take_rest()[2:])
     assert splitter.take_rest() == b""
+
+
+def test_lines_with_their_ends_one_by_one():
+    given, _ = split([b"a\r\0b\0\nc\r", b"\nd\r\ne"], keep_ends=True)
+    assert given == [b"a\r\0", b"b\0\n", b"c\r", b"\n", b"d\r\n"]
+    assert split([b"a;b;c"], b";", keep_ends=True)[0] == [b"a;", b"b;"]
+
+
+def test_short_lines_before_one_that_is_too_long_in_the_same_chunk():
+    for keep_ends in (False, True):
+        given, _ = split([b"a\nb\ntoo long\nc\n"], max_length=3, keep_ends=keep_ends)
+        assert [line and line.rstrip() for line in given] == [b"a", b"b", None, b"c"]
+
+
+@pytest.mark.parametrize(
+    ("data", "after_cr", "lines", "converted"),
+    [
+        (b"", False, 0, b""),
+        (b"a\nb\r\nc\r\0d\re", False, 4, b"a\r\nb\r\nc\r\0d\re"),
+        (b"\na\n", True, 1, b"\na\r\n"),
+        (b"\na\n", False, 2, b"\r\na\r\n"),
+    ],
+)
+def test_counting_and_converting_one_by_one(data, after_cr, lines, converted):
+    assert count_lines(data, after_cr=after_cr) == lines
+    assert to_crlf(data, after_cr=after_cr) == converted
