@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import threading
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -263,6 +266,7 @@ def memory(process):
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
 
+@contextmanager
 def stuck(*options):
     """A pipe whose output nobody reads, on a peer that floods it, when it can print no more."""
 
@@ -271,16 +275,21 @@ def stuck(*options):
             while True:
                 sock.sendall(b"x" * 65536)
 
-    @contextmanager
-    def running():
-        with (
-            peer(serve) as (host, port),
-            start(ECHOPROTO, *options, host, str(port), stderr=subprocess.PIPE) as process,
-        ):
-            os.read(process.stdout.fileno(), 1)
-            yield process
+    def printed():
+        count = fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
 
-    return running()
+    def is_stuck():
+        counts.append(printed())
+        return 0 < counts[-2] == counts[-1]
+
+    counts = [0]
+    with (
+        peer(serve) as (host, port),
+        start(ECHOPROTO, *options, host, str(port), stderr=subprocess.PIPE) as process,
+    ):
+        eventually(is_stuck, "the output is full")
+        yield process
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
