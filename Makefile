@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint coverage bench clean
+.PHONY: run test lint coverage bench fuzz clean
 .DEFAULT_GOAL := run
 
 run: .venv/ready
@@ -27,6 +27,10 @@ coverage: .venv/ready-dev
 
 bench: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
+
+fuzz: .venv/ready-dev
+	@$(PIP) install atheris </dev/null >&2
+	@$(BIN)/python tests/wire/fuzz_telnet.py -max_total_time=$(or $(SECONDS),600) $(ARGS)
 
 clean:
 	@rm -rf .venv
