@@ -72,6 +72,10 @@ class LineFactory(ServerFactory):
             peer=show_address(protocol.transport.getPeer()),
         )
 
+    def telnetBegan(self, protocol: LineProtocol) -> None:
+        """Log that the client is telnet."""
+        log.info("[{id}] speaks telnet", id=protocol.connection_id)
+
     def disconnected(self, protocol: LineProtocol, reason: Failure) -> None:
         """Log what the connection has done, and why it ended."""
         opened = self.connections.pop(protocol)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from echoproto.server.protocol import Mode
+    from echoproto.wire.telnet import TelnetMode
 
 DEFAULT_PORT = 2020
 BACKLOG = 1024
@@ -34,6 +35,7 @@ class Settings:
     listen: tuple[str, ...]
     mode: Mode = "stream"
     log_lines: bool = False
+    telnet: TelnetMode = "auto"
 
 
 class Options(usage.Options):
@@ -46,6 +48,12 @@ class Options(usage.Options):
     )
     optParameters = [  # noqa: RUF012
         ["mode", "m", "stream", "stream: send each byte back at once; line: each whole line."],
+        [
+            "telnet",
+            "t",
+            "auto",
+            "Whether clients are telnet: auto (each that shows it), always or never.",
+        ],
     ]
     optFlags = [["log-lines", None, "Log each line that is echoed."]]  # noqa: RUF012
 
@@ -66,13 +74,16 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Check the options, and make `settings` of them."""
-        mode = self["mode"]
+        mode, telnet = self["mode"], self["telnet"]
         if mode not in ("stream", "line"):
             raise usage.UsageError(f"--mode {mode}: the modes are stream and line")
+        if telnet not in ("auto", "always", "never"):
+            raise usage.UsageError(f"--telnet {telnet}: it is auto, always or never")
         self.settings = Settings(
             listen=tuple(self._listen or endpoint_strings(str(DEFAULT_PORT))),
             mode=cast("Mode", mode),
             log_lines=bool(self["log-lines"]),
+            telnet=cast("TelnetMode", telnet),
         )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:

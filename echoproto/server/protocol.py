@@ -6,29 +6,34 @@ are, and what is logged when one opens or closes.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.interfaces import (
-    IConsumer,
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    IPushProducer,
-)
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
-from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
-from echoproto.wire.framing import ANY_LINE_END, LineSplitter, LineTooLongError, count_lines
+from echoproto.server.backpressure import Backpressure, bottom_of
+from echoproto.server.telnet import TelnetMixin, receive_urgent_in_line
+from echoproto.wire.framing import (
+    ANY_LINE_END,
+    LineSplitter,
+    LineTooLongError,
+    count_lines,
+    line_ends_to_crlf,
+)
+from echoproto.wire.telnet import Command, Option, Side
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from twisted.internet.interfaces import ITransport
     from twisted.python.failure import Failure
+
+    from echoproto.wire.telnet import TelnetMode
 
     Mode = Literal["stream", "line"]
 
@@ -45,12 +50,15 @@ class ConnectionObserver(Protocol):
     def connected(self, protocol: LineProtocol) -> None:
         """The connection is open; `connectionMade` was not called yet."""
 
+    def telnetBegan(self, protocol: LineProtocol) -> None:
+        """The client has shown that it is telnet."""
+
     def disconnected(self, protocol: LineProtocol, reason: Failure) -> None:
         """The connection is lost, because of `reason`."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class LineProtocol(LineReceiver):
+class LineProtocol(TelnetMixin, LineReceiver):
     """A `LineReceiver` for any client: subclass it and write `lineReceived`.
 
     What it changes in `LineReceiver`, whose contract holds for the rest:
@@ -66,6 +74,8 @@ class LineProtocol(LineReceiver):
       transport's one place for a producer; to send with a producer of your own, call
       `unregisterBackpressure` first.
     - `pauseProducing` holds until `resumeProducing` is called, whatever the transport does.
+    - Telnet: see `telnet`. In a telnet connection `lineReceived` and `rawDataReceived` are given
+      what was typed, what is written to `transport` is escaped, and negotiation is answered.
     - The time that it takes is in proportion to the bytes received.
 
     Call the inherited `connectionLost` if you override it: it ends the count of connections.
@@ -74,11 +84,10 @@ class LineProtocol(LineReceiver):
     delimiter: bytes = ANY_LINE_END
     observer: ConnectionObserver | None = None
 
-    bytes_received = 0
     lines_received = 0
     connection_id: int | None = None
     """The number that logs name the connection by; `LineFactory` gives it."""
-    _backpressure: _Backpressure | None = None
+    _backpressure: Backpressure | None = None
     _told_half_closed = False
     half_closed = False
     """The peer has sent its last byte."""
@@ -95,10 +104,14 @@ class LineProtocol(LineReceiver):
     def makeConnection(self, transport: ITransport) -> None:
         """Take the transport into use, then call `connectionMade`."""
         self.transport = transport
-        self._backpressure = _Backpressure.register(self)
+        self._register_backpressure()
         if self.observer is not None:
             self.observer.connected(self)
-        super().makeConnection(transport)
+        if self.telnet != "never":
+            receive_urgent_in_line(bottom_of(transport))
+        if self.telnet == "always":
+            self.telnetBegins()
+        super().makeConnection(self.transport)
 
     def unregisterBackpressure(self) -> None:
         """Give up backpressure, and with it the transport's place for a producer."""
@@ -111,7 +124,14 @@ class LineProtocol(LineReceiver):
         """TLS is on, perhaps since `startTLS`: that takes the producer along, up into TLS."""
         if self._backpressure is not None:
             self._backpressure.unregister()
-            self._backpressure = _Backpressure.register(self)
+            self._register_backpressure()
+
+    def _register_backpressure(self) -> None:
+        self._backpressure = Backpressure(
+            self.transport,
+            partial(self._pause, _BY_TRANSPORT),
+            partial(self._resume, _BY_TRANSPORT),
+        )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the observer. `reason` is why."""
@@ -136,11 +156,20 @@ class LineProtocol(LineReceiver):
 
     # What arrives
 
-    def dataReceived(self, data: bytes) -> Any:
-        """Call `lineReceived` or `rawDataReceived` for what has arrived, as far as not paused."""
-        self.bytes_received += len(data)
+    def plainDataReceived(self, data: bytes) -> Any:
+        """Call `lineReceived` or `rawDataReceived` for `data`, as far as not paused."""
         self._splitter.feed(data)
         return self._deliver()
+
+    def eraseReceived(self, *, line: bool) -> None:
+        """Forget the last character of a line that has no end yet, or all of it."""
+        self._splitter.erase(line=line)
+
+    def telnetBegins(self) -> None:
+        """The client has shown that it is telnet. Call the inherited one if you override it."""
+        super().telnetBegins()
+        if self.observer is not None:
+            self.observer.telnetBegan(self)
 
     def _deliver(self) -> Any:
         if self._busyReceiving:
@@ -234,83 +263,74 @@ class LineProtocol(LineReceiver):
         self._deliver()
 
 
-@implementer(IPushProducer)
-class _Backpressure:
-    """The producer that a connection is for its own transport.
-
-    The transport pauses it when too much is unsent (64 KiB in Twisted), and resumes it when all is
-    sent. It is not the protocol itself, so that a protocol that has paused for a reason of its own
-    is not resumed by the transport.
-
-    It takes the place at the bottom, not in TLS: TLS puts off loseConnection while it has a
-    producer.
-    """
-
-    __slots__ = ("_protocol", "_transport")
-
-    def __init__(self, protocol: LineProtocol, transport: Any) -> None:
-        self._protocol = protocol
-        self._transport = transport
-
-    @classmethod
-    def register(cls, protocol: LineProtocol) -> _Backpressure | None:
-        """Take the producer's place of the transport at the bottom, if there is one."""
-        bottom = protocol.transport
-        if getattr(bottom, "TLS", False):
-            bottom = bottom.protocol  # of `startTLS`: TLS, on a transport that is TCP alone
-        while isinstance(bottom, ProtocolWrapper):
-            bottom = bottom.transport
-        if not IConsumer.providedBy(bottom):
-            return None
-        backpressure = cls(protocol, bottom)
-        bottom.registerProducer(backpressure, streaming=True)
-        return backpressure
-
-    def unregister(self) -> None:
-        self._transport.unregisterProducer()
-
-    def pauseProducing(self) -> None:
-        self._protocol._pause(_BY_TRANSPORT)  # noqa: SLF001
-
-    def resumeProducing(self) -> None:
-        if self._transport.disconnecting:
-            # Twisted closes only once the producer is gone.
-            self._transport.unregisterProducer()
-        else:
-            self._protocol._resume(_BY_TRANSPORT)  # noqa: SLF001
-
-    def stopProducing(self) -> None:
-        """The connection is lost: there is nothing to stop."""
-
-
 class EchoProtocol(LineProtocol):
     """Sends back every byte, in order (RFC 862).
 
     In mode "stream" a byte comes back as soon as it arrives. In mode "line" it comes back once its
     line is whole; a line of more than MAX_LENGTH bytes is skipped. With `log_lines` each line is
-    logged as well.
+    logged as well. In a telnet connection it sends back what was typed, each line end as CR LF
+    (but for BINARY, as it came).
     """
 
-    _ended_in_cr = False
+    answer_to_ayt = b"\r\n[yes, the echo server is here]\r\n"
 
-    def __init__(self, mode: Mode = "stream", *, log_lines: bool = False) -> None:
+    _ended_in_cr = False  # what was received
+    _echoed_cr = False  # what was echoed ended in a CR, and that went out as CR LF
+    _ahead = False  # a 255 was echoed before it was known whether it began a command
+
+    def __init__(
+        self, mode: Mode = "stream", *, log_lines: bool = False, telnet: TelnetMode = "auto"
+    ) -> None:
+        self.telnet = telnet
         self._log_lines = log_lines
         self._whole_lines: LineSplitter | None = None
         if mode == "line":
             self._whole_lines = LineSplitter(max_length=self.MAX_LENGTH, keep_ends=True)
 
     def dataReceived(self, data: bytes) -> Any:
+        """Take what has arrived, and hold nothing back of it in mode "stream"."""
+        why = super().dataReceived(data)
+        codec = self._codec
+        if codec is not None and not (codec.is_telnet or self._whole_lines or self._ahead):
+            self.transport.write(codec.held)
+            self._ahead = bool(codec.held)
+        return why
+
+    def telnetBegins(self) -> None:
+        """Finish the command that the client takes an echoed 255 for: as NOP, it is nothing."""
+        if self._ahead:
+            self.transport.write(bytes([Command.NOP]))
+            self._ahead = False
+        super().telnetBegins()
+
+    def plainDataReceived(self, data: bytes) -> Any:
         """Send `data` back, or the lines that it makes whole."""
         if self._whole_lines is None:
-            self.transport.write(data)
+            self._echo(data)
         else:
             self._echo_whole_lines(self._whole_lines, data)
         if self._log_lines:
-            return super().dataReceived(data)
-        self.bytes_received += len(data)
+            return super().plainDataReceived(data)
         self.lines_received += count_lines(data, after_cr=self._ended_in_cr)
         self._ended_in_cr = data.endswith(b"\r")
         return None
+
+    def _echo(self, data: bytes) -> None:
+        codec = self._codec
+        if codec is not None:
+            if self._ahead:
+                self._ahead = False
+                data = data[1:]
+            if codec.is_telnet and not codec.is_on(Side.HIM, Option.BINARY):
+                after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
+                data = line_ends_to_crlf(data, after_cr=after_cr)
+        self.transport.write(data)
+
+    def eraseReceived(self, *, line: bool) -> None:
+        """Forget it, where it was not echoed yet."""
+        super().eraseReceived(line=line)
+        if self._whole_lines is not None:
+            self._whole_lines.erase(line=line)
 
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
         splitter.feed(data)
@@ -323,7 +343,8 @@ class EchoProtocol(LineProtocol):
             except LineTooLongError as error:
                 if not self._log_lines:
                     self.lineLengthExceeded(error.line)
-            self.transport.write(b"".join(lines))
+            if lines:
+                self._echo(b"".join(lines))
 
     def lineReceived(self, line: bytes) -> None:
         """Log the line, as Python writes bytes: nothing in it can look like a log line."""

@@ -97,7 +97,9 @@ def makeService(options: Options) -> EchoService:
             endpoints.append((where, serverFromString(reactor, where)))
         except Exception as error:  # noqa: BLE001 - whatever an endpoint's parser makes of its arguments
             refuse(f"--listen {where}: {error}")
-    factory = LineFactory(partial(EchoProtocol, settings.mode, log_lines=settings.log_lines))
+    factory = LineFactory(
+        partial(EchoProtocol, settings.mode, log_lines=settings.log_lines, telnet=settings.telnet)
+    )
 
     def hurry() -> None:
         """From now on a signal does not ask for what is under way, but for its end."""

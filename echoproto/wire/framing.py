@@ -79,6 +79,16 @@ def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
+    """`data` with CR LF for each LF, CR LF and CR.
+
+    `after_cr` says that the byte before `data` was a CR, for which CR LF was given already.
+    """
+    if after_cr:
+        data = data.removeprefix(b"\n")
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
 class LineSplitter:
     """Splits a stream of bytes into lines.
 
@@ -175,6 +185,25 @@ class LineSplitter:
         self._data = data + self.take_rest()
         self._after_cr = self._after_cr and not data
         self._skipping = False
+
+    def erase(self, *, line: bool) -> None:
+        """Forget the last character (UTF-8) of the line that has no end yet, or all of it."""
+        rest = self.take_rest()
+        if self.delimiter is ANY_LINE_END:
+            ends = [match.end() for match in re.finditer(rb"\r[\n\0]?|\n", rest)]
+            start = ends[-1] if ends else 0
+        else:
+            start = rest.rfind(self.delimiter) + len(self.delimiter)
+            start = start if start >= len(self.delimiter) else 0
+        unfinished = rest[start:]
+        erased = (
+            b""
+            if line
+            else unfinished.decode("utf-8", "surrogateescape")[:-1].encode(
+                "utf-8", "surrogateescape"
+            )
+        )
+        self.put_back(rest[:start] + erased)
 
     def configure(self, delimiter: bytes, max_length: int | None) -> None:
         """Change the delimiter and the limit, from the first line not yet taken on."""

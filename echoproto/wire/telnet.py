@@ -30,13 +30,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Mode: TypeAlias = Literal["auto", "always", "never"]
+TelnetMode: TypeAlias = Literal["auto", "always", "never"]
 
 FREE_REPLY: Final = 512
 """Bytes that all answers may have together, beyond what was received."""
@@ -87,7 +87,7 @@ class Option(IntEnum):
     NAWS = 31  # RFC 1073
 
 
-class Side(Enum):
+class Side(StrEnum):
     """Who does what an option says: we (WILL is ours), or he, the peer (RFC 1143's words)."""
 
     US = "us"
@@ -139,12 +139,19 @@ class Reply(NamedTuple):
     data: bytes
 
 
-Event: TypeAlias = DataReceived | CommandReceived | OptionChanged | SubnegotiationReceived | Reply
+@dataclass(frozen=True)
+class TelnetBegins:
+    """The peer has shown that it is telnet. What `encode` gives is escaped from now on."""
+
+
+Event: TypeAlias = (
+    DataReceived | CommandReceived | OptionChanged | SubnegotiationReceived | Reply | TelnetBegins
+)
 
 # RFC 1143, section 7, for either side. The queue bit is part of the state's name.
 
 
-class _State(Enum):
+class _State(StrEnum):
     NO = "no"
     YES = "yes"
     WANTNO = "we asked to stop"
@@ -153,7 +160,7 @@ class _State(Enum):
     WANTYES_OPPOSITE = "we asked to start, and will ask to stop"
 
 
-class _Input(Enum):
+class _Input(StrEnum):
     AGREED = "the peer says WILL or DO, and the policy has it"
     REFUSED = "the peer says WILL or DO, and the policy has it not"
     STOPPED = "the peer says WONT or DONT"
@@ -204,13 +211,13 @@ _Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
 # said no, whatever we asked in the meantime.
 _ON: Final = {Side.US: {_YES}, Side.HIM: {_YES, _WANTNO, _WANTNO_OPPOSITE}}
 
-_SAY: Final = {
+_SAY: Final[dict[tuple[Side, bool], int]] = {
     (Side.US, True): Command.WILL,
     (Side.US, False): Command.WONT,
     (Side.HIM, True): Command.DO,
     (Side.HIM, False): Command.DONT,
 }
-_MEANS: Final = {  # what a peer says: about which side, and which way
+_MEANS: Final[dict[int, tuple[Side, bool]]] = {  # what a peer says: about which side, and which way
     Command.WILL: (Side.HIM, True),
     Command.WONT: (Side.HIM, False),
     Command.DO: (Side.US, True),
@@ -265,7 +272,7 @@ class TelnetCodec:
         self,
         policy: Policy,
         *,
-        mode: Mode = "always",
+        mode: TelnetMode = "always",
         ayt: bytes = b"\r\n[yes]\r\n",
         terminal_type: str = "UNKNOWN",
         window_size: tuple[int, int] = (0, 0),
@@ -274,7 +281,7 @@ class TelnetCodec:
         self.terminal_type = terminal_type
         self.window_size = window_size
         self._policy = policy
-        self._mode: Mode = mode
+        self._mode: TelnetMode = mode
         self._states: dict[tuple[Side, int], _State] = {}  # those that are not NO
         self._data = b""  # what has come; [_pos:] is not looked at yet
         self._pos = 0
@@ -342,7 +349,8 @@ class TelnetCodec:
         """`data` as it is to be sent: IAC doubled and, but for BINARY, a bare CR as CR NUL."""
         if not self.is_telnet:
             return data
-        if b"\r" in data and not self.is_on(Side.US, Option.BINARY):
+        bare_cr = b"\r" in data and data.count(b"\r") > data.count(b"\r\n")
+        if bare_cr and not self.is_on(Side.US, Option.BINARY):
             data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
         return data.replace(_IAC, _IAC + _IAC)
 
@@ -426,7 +434,7 @@ class TelnetCodec:
         if end > self._pos:
             data = self._data[self._pos : end]
             self._pos = end
-            self._take_data(data.replace(_IAC + _IAC, _IAC))
+            self._take_data(data.replace(_IAC + _IAC, _IAC) if _IAC in data else data)
             return True
         length = 3 if self._data[end + 1 : end + 2] in _NEGOTIATION else 2
         command = self._data[end : end + length]
@@ -440,28 +448,27 @@ class TelnetCodec:
         """Take what is plain; turn to telnet, or to plain for good, where the peer shows it."""
         data, end = self._data, len(self._data)
         if self._mode == "auto" and data.find(_IAC, self._pos) >= 0:
-            match = _SHOWS_NOTHING.match(data, self._pos)
-            undecided = match.end() if match else end
+            undecided = _end_of_run(_SHOWS_NOTHING, data, self._pos)
             shown = data[undecided + 1 : undecided + 2]
-            if undecided == end or not shown:
-                end = undecided
-            elif shown[0] in _SHOWS_TELNET:
-                self._mode = "always"
-                end = undecided
-            else:
+            if shown and shown[0] not in _SHOWS_TELNET:
                 self._mode = "never"
+            elif undecided == self._pos and shown:
+                self._mode = "always"
+                self._events.append(TelnetBegins())
+                return True
+            elif undecided < end:
+                end = undecided
         plain = data[self._pos : end]
         self._pos = end
         if plain:
             self._events.append(DataReceived(plain))
-        return bool(plain) or self.is_telnet
+        return bool(plain)
 
     def _end_of_data(self) -> int:
         """Where the data that begins at `_pos` ends, and a command begins."""
         if self._data.find(_IAC, self._pos) < 0:
             return len(self._data)
-        match = _DATA.match(self._data, self._pos)
-        return match.end() if match else self._pos
+        return _end_of_run(_DATA, self._data, self._pos)
 
     def _take_data(self, data: bytes) -> None:
         if self._subnegotiation is not None:
@@ -476,7 +483,8 @@ class TelnetCodec:
                 self._after_cr = False
             if data:
                 self._after_cr = data.endswith(b"\r")
-            data = data.replace(b"\r\0", b"\r")
+            if b"\0" in data:
+                data = data.replace(b"\r\0", b"\r")
         if data:
             self._turns.clear()
             self._events.append(DataReceived(data))
@@ -500,7 +508,7 @@ class TelnetCodec:
         if code == Command.DO and option == Option.TIMING_MARK:
             self._say(_TIMING_MARK)  # each time: it is no state
             return
-        side, on = _MEANS[Command(code)]
+        side, on = _MEANS[code]
         turns = self._turns.get((side, option), 0)
         agreed = option in self._policy.of(side) and turns < MOST_TURNS
         received = (_AGREED if agreed else _REFUSED) if on else _STOPPED
@@ -539,6 +547,11 @@ class TelnetCodec:
     def _naws(self) -> bytes:
         size = b"".join(min(max(side, 0), 0xFFFF).to_bytes(2) for side in self.window_size)
         return self.subnegotiate(Option.NAWS, size)
+
+
+def _end_of_run(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+    match = pattern.match(data, start)
+    return match.end() if match else start
 
 
 def window_size(payload: bytes) -> tuple[int, int] | None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["echoproto.wire.telnet"]):
-    from echoproto.wire.telnet import Mode, Option, Side, TelnetCodec
+    from echoproto.wire.telnet import Option, Side, TelnetCodec, TelnetMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from telnet_rules import POLICIES, check_cuts, check_encoding, check_pair, received, settle
 
-MODES: list[Mode] = ["auto", "always", "never"]
+MODES: list[TelnetMode] = ["auto", "always", "never"]
 
 
 def one_input(data: bytes) -> None:

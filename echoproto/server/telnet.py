@@ -1,0 +1,219 @@
+"""Telnet for a Twisted protocol: `TelnetMixin`, and the `TelnetTransport` that it writes to.
+
+The server never speaks first: to a client that is not telnet, negotiation is garbage on its screen.
+A connection is plain, and costs no more than one look for a byte 255 in what arrives, until the
+client shows that it is telnet; what it sent before then is untouched.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import ISystemHandle
+from zope.interface import directlyProvides, providedBy
+
+from echoproto.wire.telnet import (
+    Command,
+    CommandReceived,
+    DataReceived,
+    Option,
+    OptionChanged,
+    Policy,
+    Reply,
+    SubnegotiationReceived,
+    TelnetBegins,
+    TelnetCodec,
+    terminal_type,
+    window_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from echoproto.wire.telnet import Event, Side, TelnetMode
+
+_IAC = b"\xff"
+
+# What a client sends to take back what was typed: whether that is the whole line.
+_ERASES = {
+    Command.EC: False,
+    Command.EL: True,
+    Command.IP: True,
+    Command.BRK: True,
+    Command.ABORT: True,
+}
+
+# PuTTY sends EL at once for Ctrl-C, -U, -Z and -\, and then the key itself before the next line.
+_KEYS_OF_EL = b"\x03\x15\x1a\x1c"
+
+
+class TelnetTransport:
+    """A transport that escapes what is written to it; `wrapped` is the one that does not.
+
+    For all but writing it is that transport.
+    """
+
+    def __init__(self, wrapped: Any, codec: TelnetCodec) -> None:
+        self.wrapped = wrapped
+        self._codec = codec
+        directlyProvides(self, providedBy(wrapped))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def write(self, data: bytes) -> None:
+        """Write data."""
+        self.wrapped.write(self._codec.encode(data))
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Write data that is in pieces."""
+        self.write(b"".join(data))
+
+
+def receive_urgent_in_line(transport: Any) -> None:
+    """Have the urgent byte of Telnet's Synch come in its place among the others.
+
+    Otherwise TCP takes it out of the stream, and leaves half of a command (RFC 854, page 9; which
+    half is urgent depends on the client).
+    """
+    if ISystemHandle.providedBy(transport):
+        handle: Any = transport.getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+class TelnetMixin:
+    """The half of `LineProtocol` that stands between the transport and the lines.
+
+    It gives data, freed of telnet, to `plainDataReceived`.
+    """
+
+    telnet: TelnetMode = "auto"
+    """Whether a connection is telnet: "always", "never", or "auto", once the client shows it
+    (`wire.telnet` has the rule). A client can not show it while the protocol is in raw mode."""
+    telnet_policy = Policy(
+        us=frozenset([Option.BINARY]),
+        him=frozenset([Option.BINARY, Option.TTYPE, Option.NAWS]),
+    )
+    """What is agreed to when a telnet client proposes it. Without ECHO and SGA, clients edit lines
+    themselves."""
+    answer_to_ayt = b"\r\n[yes, I am here]\r\n"
+    """What a telnet client is told that asks AYT, are you there."""
+    window_size: tuple[int, int] | None = None
+    """Columns and rows of the telnet client's window, if it tells them; 0 is unknown."""
+    terminal_type: str | None = None
+    """The telnet client's terminal, if it tells that."""
+
+    bytes_received = 0
+
+    transport: Any
+    line_mode: Any
+    half_closed: bool
+    _codec: TelnetCodec | None = None
+    _after_el = False
+
+    # For subclasses
+
+    def windowSizeChanged(self, columns: int, rows: int) -> None:
+        """The telnet client tells the size of its window; 0 is unknown (RFC 1073)."""
+
+    def terminalTypeReceived(self, name: str) -> None:
+        """The telnet client tells what its terminal is (RFC 1091)."""
+
+    def telnetBegins(self) -> None:
+        """The client has shown that it is telnet. Call the inherited one if you override it."""
+        self.transport = TelnetTransport(self.transport, self._make_codec())
+
+    def telnetOptionChanged(self, side: Side, option: int, *, on: bool) -> None:
+        """An option is on, or off, for us or for the client, from now on."""
+
+    def telnetCommandReceived(self, command: int) -> None:
+        """The telnet client has sent a command that is none of negotiation.
+
+        EC takes back the last character, EL, IP, BRK and ABORT what has come of a line that has no
+        end yet. EOF is the end of what the client sends, as half-close is.
+        """
+        if command in _ERASES:
+            self.eraseReceived(line=_ERASES[Command(command)])
+            self._after_el = command == Command.EL
+        elif command == Command.EOF:
+            self.readConnectionLost()
+
+    def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
+        """Ask a telnet client to agree on an option; `telnetOptionChanged` tells if it does.
+
+        Raises ValueError if the connection is not telnet.
+        """
+        if self._codec is None or not self._codec.is_telnet:
+            raise ValueError("this connection is not telnet")
+        self.transport.wrapped.write(self._codec.request(side, option, on=on))
+
+    # What LineProtocol has
+
+    def plainDataReceived(self, data: bytes) -> Any:
+        """Take data, freed of telnet."""
+        raise NotImplementedError
+
+    def eraseReceived(self, *, line: bool) -> None:
+        """Forget the last character of a line that has no end yet, or all of it."""
+        raise NotImplementedError
+
+    def readConnectionLost(self) -> None:
+        """The client has sent its last byte."""
+        raise NotImplementedError
+
+    # What arrives
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Free `data` of telnet, and act on what telnet says."""
+        self.bytes_received += len(data)
+        if self._codec is None and (_IAC not in data or self.telnet == "never"):
+            return self.plainDataReceived(data)
+        codec = self._make_codec()
+        if codec.is_telnet and self.half_closed:
+            return None  # after EOF there is nothing
+        codec.feed(data)
+        events = codec.events()
+        while (codec.is_telnet or self.line_mode) and (event := next(events, None)) is not None:
+            why = self._act_on(event)
+            if why or (codec.is_telnet and self.half_closed):
+                return why
+        if codec.is_telnet or (self.line_mode and not codec.is_plain):
+            return None
+        self._codec = None
+        if codec.is_plain:
+            self.telnet = "never"
+        rest = codec.end()
+        return self.plainDataReceived(rest) if rest else None
+
+    def _make_codec(self) -> TelnetCodec:
+        if self._codec is None:
+            self._codec = TelnetCodec(self.telnet_policy, mode=self.telnet, ayt=self.answer_to_ayt)
+        return self._codec
+
+    def _act_on(self, event: Event) -> Any:
+        match event:
+            case DataReceived(data):
+                if self._after_el:
+                    self._after_el = False
+                    data = data[data[0] in _KEYS_OF_EL :]
+                return self.plainDataReceived(data) if data else None
+            case Reply(data):
+                self.transport.wrapped.write(data)
+            case TelnetBegins():
+                self.telnetBegins()
+            case OptionChanged(side, option, on):
+                self.telnetOptionChanged(side, option, on=on)
+            case CommandReceived(command):
+                self.telnetCommandReceived(command)
+            case SubnegotiationReceived(option, payload):
+                self._act_on_subnegotiation(option, payload)
+        return None
+
+    def _act_on_subnegotiation(self, option: int, payload: bytes) -> None:
+        if option == Option.NAWS and (size := window_size(payload)):
+            self.window_size = size
+            self.windowSizeChanged(*size)
+        elif option == Option.TTYPE and (name := terminal_type(payload)):
+            self.terminal_type = name
+            self.terminalTypeReceived(name)
