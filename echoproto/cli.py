@@ -10,16 +10,20 @@ import math
 import os
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from contextlib import AbstractAsyncContextManager
 
+    from echoproto.client.connection import Connection
     from echoproto.client.target import Target
+    from echoproto.client.telnet import TelnetConnection
+    from echoproto.wire.telnet import TelnetMode
 
 
 class _Seconds(click.FloatRange):
@@ -61,6 +65,15 @@ wait_option = click.option(
     help="How long connecting may take; if not given, as long as the system lets it.",
 )
 crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
+telnet_option = click.option(
+    "--telnet",
+    type=click.Choice(["auto", "always", "never"]),
+    help="Whether the server speaks telnet: auto is once it shows that, as a shell takes it; a "
+    "pipe takes it never to be; telnet:// and telnets:// are always.",
+)
+insecure_option = click.option(
+    "-k", "--insecure", is_flag=True, help="TLS: accept any certificate."
+)
 idle_option = click.option(
     "-i", "--idle", type=SECONDS, metavar="SECONDS", help="Pipe: end when idle for so long."
 )
@@ -76,8 +89,9 @@ idle_option = click.option(
 def cli() -> None:
     """Talk to a line server: a shell when run in a terminal, otherwise a pipe.
 
-    TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:///PATH. Without one, an
-    echo server is started on a free loopback port, for as long as echoproto runs.
+    TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT,
+    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:///PATH. Without one, an echo server is
+    started on a free loopback port, for as long as echoproto runs.
     """
 
 
@@ -87,14 +101,21 @@ def cli() -> None:
 @click.option(
     "--eol",
     type=click.Choice(["crlf", "lf"]),
-    default="crlf",
-    show_default=True,
-    help="Shell: what ends a line that is sent.",
+    help="Shell: what ends a line that is sent; crlf if not given, as far as telnet lets it.",
 )
+@telnet_option
+@insecure_option
 @crlf_option
 @idle_option
 def connect(
-    words: tuple[str, ...], wait: float | None, eol: str, crlf: bool, idle: float | None
+    *,
+    words: tuple[str, ...],
+    wait: float | None,
+    eol: str | None,
+    telnet: TelnetMode | None,
+    insecure: bool,
+    crlf: bool,
+    idle: float | None,
 ) -> None:
     """Open a shell on TARGET; a pipe if standard input or output is not a terminal."""
     with ExitStack() as stack:
@@ -110,18 +131,36 @@ def connect(
         if os.isatty(_STDIN) and os.isatty(_STDOUT) and os.environ.get("TERM") != "dumb":
             from echoproto.shell.app import run_shell
 
-            eol_bytes = b"\n" if eol == "lf" else b"\r\n"
-            _run(run_shell(target, wait=wait, eol=eol_bytes, history=history or str(target)))
+            shell = run_shell(
+                target,
+                wait=wait,
+                insecure=insecure,
+                eol={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
+                telnet=telnet or ("always" if target.is_telnet else "auto"),
+                history=history or str(target),
+            )
+            _run(shell)
         else:
-            _run(_pipe(target, [_STDIN], wait=wait, crlf=crlf, idle=idle))
+            connecting = _connect(target, wait=wait, insecure=insecure, telnet=telnet)
+            _run(_pipe(connecting, [_STDIN], crlf=crlf, idle=idle))
 
 
 @cli.command()
 @click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
 @wait_option
+@telnet_option
+@insecure_option
 @crlf_option
 @idle_option
-def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | None) -> None:
+def send(
+    *,
+    words: tuple[str, ...],
+    wait: float | None,
+    telnet: TelnetMode | None,
+    insecure: bool,
+    crlf: bool,
+    idle: float | None,
+) -> None:
     """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
     target, names = _take_target(words)
     with ExitStack() as stack:
@@ -129,7 +168,8 @@ def send(words: tuple[str, ...], wait: float | None, crlf: bool, idle: float | N
             _STDIN if name == "-" else stack.enter_context(Path(FILE(name)).open("rb")).fileno()
             for name in names or ["-"]
         ]
-        _run(_pipe(target, files, wait=wait, crlf=crlf, idle=idle))
+        connecting = _connect(target, wait=wait, insecure=insecure, telnet=telnet)
+        _run(_pipe(connecting, files, crlf=crlf, idle=idle))
 
 
 def main() -> None:
@@ -140,13 +180,35 @@ def main() -> None:
     cli(prog_name="echoproto")
 
 
-async def _pipe(
-    target: Target, files: Sequence[int], *, wait: float | None, crlf: bool, idle: float | None
-) -> None:
+@asynccontextmanager
+async def _connect(
+    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode | None
+) -> AsyncIterator[Connection | TelnetConnection]:
+    """Connect, for a pipe: through telnet only if the target or the option says so."""
     from echoproto.client.connection import connect
+
+    mode = telnet or ("always" if target.is_telnet else "never")
+    async with connect(target, wait, insecure=insecure) as connection:
+        if mode == "never":
+            yield connection
+            return
+        from echoproto.client.telnet import FOR_PIPE, TelnetConnection
+        from echoproto.wire.telnet import TelnetCodec
+
+        async with TelnetConnection(connection, TelnetCodec(FOR_PIPE, mode=mode)) as through:
+            yield through
+
+
+async def _pipe(
+    connecting: AbstractAsyncContextManager[Connection | TelnetConnection],
+    files: Sequence[int],
+    *,
+    crlf: bool,
+    idle: float | None,
+) -> None:
     from echoproto.client.pipe import pipe
 
-    async with connect(target, wait) as connection:
+    async with connecting as connection:
         await pipe(connection, files, _STDOUT, crlf=crlf, idle=idle)
 
 

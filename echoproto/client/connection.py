@@ -3,6 +3,8 @@
 It is a socket with asyncio's socket calls, not a transport: nothing is held in memory, each
 direction goes as fast as it is asked to, and what has arrived can be received also when sending
 has failed. What the network does wrong is a NetworkError, with one line for a person.
+
+TLS is in `tls`; telnet, for both, in `telnet`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import os
 import re
 import socket
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import aiohappyeyeballs
@@ -60,7 +62,7 @@ class Connection:
                 return False
         return True
 
-    def send_eof(self) -> None:
+    async def send_eof(self) -> None:
         """Half-close: tell the peer that it has the last byte, and go on receiving."""
         with suppress(OSError):  # where the connection is lost already, `receive` says so
             self._socket.shutdown(socket.SHUT_WR)
@@ -74,14 +76,35 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(target: Target, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109
+async def connect(
+    target: Target,
+    timeout: float | None = None,  # noqa: ASYNC109
+    *,
+    insecure: bool = False,
+) -> AsyncIterator[Connection]:
     """Connect to `target`; the connection is closed at the end of the block.
 
-    `timeout` is in seconds; None waits for as long as the system does. Raises NetworkError.
+    `timeout` is in seconds; None waits for as long as the system does. With `insecure`, the peer
+    of a TLS connection may be anyone. Raises NetworkError.
     """
+    with ExitStack() as stack:
+        async with _connecting(target, timeout):
+            sock = await (_connect_unix(target) if target.path else _connect_tcp(target))
+            stack.enter_context(sock)
+            connection = Connection(target, sock)
+            if target.is_tls:
+                from echoproto.client.tls import TLSConnection
+
+                connection = TLSConnection(target, sock, insecure=insecure)
+                await connection.handshake()
+        yield connection
+
+
+@asynccontextmanager
+async def _connecting(target: Target, timeout: float | None) -> AsyncIterator[None]:  # noqa: ASYNC109
     try:
         async with asyncio.timeout(timeout):
-            sock = await (_connect_unix(target) if target.path else _connect_tcp(target))
+            yield
     except socket.gaierror as error:
         raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
     except (OSError, UnicodeError) as error:
@@ -89,8 +112,6 @@ async def connect(target: Target, timeout: float | None = None) -> AsyncIterator
         ours = isinstance(error, TimeoutError) and not error.errno
         why = f"no answer in {timeout:g} seconds" if ours else _reason(error)
         raise NetworkError(f"cannot connect to {target.name}: {why}") from None
-    with sock:
-        yield Connection(target, sock)
 
 
 async def _connect_tcp(target: Target) -> socket.socket:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from echoproto.client.connection import Connection
+    from echoproto.client.telnet import TelnetConnection
 
 CHUNK: Final = 256 * 1024
 """The most bytes that are read from the input at a time."""
 
 
 async def pipe(
-    connection: Connection,
+    connection: Connection | TelnetConnection,
     inputs: Iterable[int],
     output: int,
     *,
@@ -54,7 +55,7 @@ async def pipe(
                         after_cr = data.endswith(b"\r")
                         if not await connection.send(wire):
                             return
-                connection.send_eof()
+                await connection.send_eof()
 
             async def receive() -> None:
                 while data := await connection.receive():

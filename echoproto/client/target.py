@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 MAX_PORT: Final = 0xFFFF
 
-FORMS: Final = "HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT or unix:///PATH"
+FORMS: Final = (
+    "HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT, telnet://HOST[:PORT], "
+    "telnets://HOST[:PORT] or unix:///PATH"
+)
+
+# The schemes of URLs, and the port that each has if none is given.
+_DEFAULT_PORTS: Final = {"tcp": "", "tls": "", "telnet": "23", "telnets": "992"}
 
 
 class TargetError(ValueError):
@@ -20,22 +26,36 @@ class TargetError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """A TCP port of a host, or the path of a Unix socket. As text: a URL."""
+    """A TCP port of a host, or the path of a Unix socket. As text: a URL.
+
+    `scheme` is "tcp", "tls", "telnet" or "telnets" (telnet on TLS); for a path it means nothing.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    scheme: str = "tcp"
 
     def __str__(self) -> str:
         if self.path:
             return f"unix://{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def name(self) -> str:
-        """How a person writes it: HOST:PORT, or the path."""
+        """How a person writes it: HOST:PORT, the path, or the URL."""
         return str(self).removeprefix("tcp://").removeprefix("unix://")
+
+    @property
+    def is_tls(self) -> bool:
+        """The connection goes through TLS."""
+        return not self.path and self.scheme in ("tls", "telnets")
+
+    @property
+    def is_telnet(self) -> bool:
+        """The URL says that it is telnet."""
+        return not self.path and self.scheme in ("telnet", "telnets")
 
 
 def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
@@ -55,17 +75,20 @@ def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
 
 
 def _from_url(scheme: str, location: str, url: str) -> Target:
-    if scheme != "tcp":
+    if scheme not in _DEFAULT_PORTS:
         raise TargetError(f"{url}: unknown scheme {scheme}://; give {FORMS}")
-    host, _, port = location.removesuffix("/").rpartition(":")
-    return _tcp(host, port, url)
+    location = location.removesuffix("/")
+    if _DEFAULT_PORTS[scheme] and (":" not in location or location.endswith("]")):
+        location += f":{_DEFAULT_PORTS[scheme]}"
+    host, _, port = location.rpartition(":")
+    return _tcp(host, port, url, scheme)
 
 
-def _tcp(host: str, port: str, written: str) -> Target:
+def _tcp(host: str, port: str, written: str, scheme: str = "tcp") -> Target:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     if not host:
         raise TargetError(f"{written}: the host is missing; give {FORMS}")
     if not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= MAX_PORT):
         raise TargetError(f"{written}: {port!r} is not a port from 1 to {MAX_PORT}; give {FORMS}")
-    return Target(host, int(port))
+    return Target(host, int(port), scheme=scheme)

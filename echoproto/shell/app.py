@@ -6,6 +6,9 @@ again below; what is being typed is never touched. The peer is read only as fast
 shows what it sends.
 
 What the peer has sent of a line that has no end yet (`login: `) is the prompt.
+
+In a telnet connection, while the server echoes, what is typed may be a password, for which it
+echoes nothing: it is hidden, kept out of the history, and printed here only if the server sends it.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import has_focus
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import create_output
@@ -26,13 +30,22 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 
 from echoproto.client.connection import NetworkError, connect
+from echoproto.client.telnet import FOR_PERSON, TelnetConnection
+from echoproto.shell import commands
 from echoproto.shell.history import open_history
+from echoproto.shell.lines import PlainLines, TerminalLines
 from echoproto.shell.view import STYLE, show, show_lines
-from echoproto.wire.framing import LineSplitter, LineTooLongError
+from echoproto.wire.telnet import (
+    Command,
+    CommandReceived,
+    Option,
+    OptionChanged,
+    Side,
+    TelnetBegins,
+    TelnetCodec,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
@@ -42,6 +55,8 @@ if TYPE_CHECKING:
 
     from echoproto.client.connection import Connection
     from echoproto.client.target import Target
+    from echoproto.shell.lines import Lines
+    from echoproto.wire.telnet import Event, TelnetMode
 
 PROMPT: Final = "> "
 
@@ -54,50 +69,72 @@ LINGER: Final = 1.0
 SETTLED: Final = 0.05
 """Seconds after which the start of a line is taken for a prompt, if no more of it comes."""
 
-LONGEST_LINE: Final = 1 << 20
-"""Bytes after which a line is shown although its end has not come; what follows is another."""
-
 LONGEST_PROMPT: Final = 60
 """Bytes of the start of a line that are shown as the prompt: the last ones."""
 
 
-async def run_shell(target: Target, *, wait: float | None, eol: bytes, history: str) -> None:
+TERMINAL_TYPE: Final = "dumb"
+"""What a telnet server is told: it had better not draw."""
+
+
+async def run_shell(
+    target: Target,
+    *,
+    wait: float | None,
+    insecure: bool,
+    eol: bytes | None,
+    telnet: TelnetMode,
+    history: str,
+) -> None:
     """Connect to `target` and run the shell until the user or the peer ends it.
 
-    `wait` is the most seconds that connecting may take. `eol` ends each line that is sent. The
-    history is the one kept under the name `history`. Raises NetworkError.
+    `wait` is the most seconds that connecting may take; with `insecure` any certificate will do.
+    `eol` and `telnet` are those of `Shell`. The history is the one kept under the name `history`.
+    Raises NetworkError.
     """
-    async with connect(target, wait) as connection:
+    async with connect(target, wait, insecure=insecure) as connection:
         kept, problem = open_history(history)
-        shell = Shell(connection, eol=eol, history=kept)
-        notice = f"Connected to {target.name}. Ctrl-D ends."
+        shell = Shell(connection, eol=eol, telnet=telnet, history=kept)
+        notice = f"Connected to {target.name}. Ctrl-D ends, Ctrl-] is for commands."
         _say("\n".join(filter(None, [notice, problem])))
         if await shell.run():
             _say(f"{target.name} closed the connection.")
 
 
 class Shell:
-    """The shell on an open connection. `input` and `output` are the terminal unless given."""
+    """The shell on an open connection.
+
+    `eol` ends each line that is sent; None is CR LF or, where telnet wants that, CR NUL. `telnet`
+    says whether the connection is telnet; "auto" is once the server shows it. `input` and `output`
+    are the terminal unless given.
+    """
 
     def __init__(
         self,
         connection: Connection,
         *,
-        eol: bytes,
+        eol: bytes | None = None,
+        telnet: TelnetMode = "auto",
         history: History,
         input: Input | None = None,  # noqa: A002
         output: Output | None = None,
     ) -> None:
-        self._connection = connection
         self._eol = eol
         self._output = output or _terminal()
-        self._to_send: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._splitter = LineSplitter(max_length=LONGEST_LINE)
+        self._codec = TelnetCodec(FOR_PERSON, mode=telnet, terminal_type=TERMINAL_TYPE)
+        self._codec.window_size = self._size()
+        self._connection = TelnetConnection(connection, self._codec, self._told)
+        self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
+        self._lines: Lines = TerminalLines() if self._codec.is_telnet else PlainLines()
+        self._aside: Document | None = None  # what was being typed when a command was to be
         self._start = b""  # of the peer's line that has no end yet, as far as it is the prompt
         self._session: PromptSession[None] = PromptSession(
             self._prompt,
             history=history,
-            auto_suggest=AutoSuggestFromHistory(),
+            auto_suggest=ConditionalAutoSuggest(
+                AutoSuggestFromHistory(), Condition(lambda: not (self._hidden or self._commanding))
+            ),
+            is_password=Condition(lambda: self._hidden and not self._commanding),
             key_bindings=self._key_bindings(),
             enable_suspend=True,
             style=STYLE,
@@ -106,6 +143,7 @@ class Shell:
             output=self._output,
         )
         self._session.default_buffer.accept_handler = self._accept
+        self._session.app.after_render += lambda _: self._connection.resize(*self._size())
 
     async def run(self) -> bool:
         """Run until the user ends it, or the peer: then True. Raises NetworkError."""
@@ -116,20 +154,21 @@ class Shell:
             tasks.append(asyncio.create_task(self._send()))
             tasks[0].add_done_callback(lambda _: self._end())
 
-        try:
-            await self._session.prompt_async(pre_run=start)
-        except EOFError:
-            self._to_send.put_nowait(None)
-            with suppress(TimeoutError, NetworkError):
-                await asyncio.wait_for(tasks[0], LINGER)
-            return False
-        else:
-            await tasks[0]
-            return True
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with self._connection:
+            try:
+                await self._session.prompt_async(pre_run=start)
+            except EOFError:
+                self._to_send.put_nowait(None)
+                with suppress(TimeoutError, NetworkError):
+                    await asyncio.wait_for(tasks[0], LINGER)
+                return False
+            else:
+                await tasks[0]
+                return True
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _receive(self) -> None:
         """Print what the peer sends, until it has sent its last byte."""
@@ -138,58 +177,100 @@ class Shell:
         while data := await self._connection.receive():
             if settled:
                 settled.cancel()
-            self._splitter.feed(data)
-            if lines := list(self._lines()):
+            if lines := self._lines.feed(data):
                 self._start = b""
                 self._print(show_lines(lines))
             settled = loop.call_later(SETTLED, self._show_start)
             await asyncio.sleep(FRAME)
-        if rest := self._splitter.take_rest():
+        if rest := self._lines.take():
             self._start = b""
             self._print(show_lines([rest]))
 
-    def _lines(self) -> Iterator[bytes]:
-        """The lines that have come; one that is too long in pieces."""
-        while True:
-            try:
-                yield from self._splitter
-            except LineTooLongError as error:
-                yield error.line
-                self._splitter.put_back(b"")  # the rest of it is not skipped
-            else:
-                return
+    def _told(self, event: Event) -> None:
+        """Act on what telnet tells."""
+        match event:
+            case TelnetBegins():
+                start = self._lines.take()
+                self._lines = TerminalLines()
+                self._lines.feed(start)
+            case OptionChanged(Side.HIM, Option.ECHO, on):
+                if not on:  # what was typed so far was to be hidden
+                    self._session.default_buffer.reset()
+                    self._aside = self._aside and Document()
+                self._session.app.invalidate()
+            case CommandReceived(Command.GA | Command.EOR):
+                asyncio.get_running_loop().call_soon(self._show_start)  # it is the user's turn
 
     async def _send(self) -> None:
         """Send what was typed, in order; None is the end of it."""
-        while (data := await self._to_send.get()) is not None:
-            await self._connection.send(data)
-        self._connection.send_eof()
+        while (item := await self._to_send.get()) is not None:
+            if isinstance(item, Command):
+                self._connection.send_command(item)
+            else:
+                await self._connection.send(item)
+        await self._connection.send_eof()
 
     def _end(self) -> None:
         """The peer is gone: keep what is being typed, and end the prompt."""
         app, typed = self._session.app, self._session.default_buffer
         if app.is_running and not app.is_done:
-            typed.append_to_history()
+            if not (self._hidden or self._commanding):
+                typed.append_to_history()
             app.erase_when_done = not typed.text
             app.exit()
 
     def _accept(self, buffer: Buffer) -> bool:
         """Send the line that was typed."""
         data = buffer.text.encode("utf-8", "surrogateescape")
-        prompt = self._prompt()
-        if self._start:
-            # All that has come of it stands above now, with what was answered to it.
-            prompt = show(self._splitter.take_rest())
-            self._start = b""
-        self._print([*prompt, *show(data, "class:sent"), ("", "\n")])
-        self._to_send.put_nowait(data + self._eol)
+        if self._hidden:
+            buffer.reset()  # now, so that it does not go into the history
+        else:
+            prompt = self._prompt()
+            if self._start:
+                # All that has come of it stands above now, with what was answered to it.
+                prompt = show(self._lines.take())
+                self._start = b""
+            self._print([*prompt, *show(data, "class:sent"), ("", "\n")])
+        self._to_send.put_nowait(data + (self._eol or self._codec.line_end))
         return False  # the line is cleared
 
+    @property
+    def _hidden(self) -> bool:
+        """Whether what is typed to the server is hidden."""
+        return self._codec.is_on(Side.HIM, Option.ECHO)
+
+    @property
+    def _commanding(self) -> bool:
+        """Whether what is typed is a command to the shell."""
+        return self._aside is not None
+
+    def _command(self, text: str) -> None:
+        """Do what a command says."""
+        prompt = ("class:prompt", commands.PROMPT)
+        self._print([prompt, *show(text.encode("utf-8", "surrogateescape")), ("", "\n")])
+        match text.split():
+            case ["send", name] if name in commands.SENDABLE and not self._codec.is_plain:
+                self._to_send.put_nowait(commands.SENDABLE[name])
+            case ["send", name] if name in commands.SENDABLE:
+                self._print([("", "This connection is not telnet.\n")])
+            case ["options"]:
+                self._print([("", "\n".join([*commands.describe_options(self._codec), ""]))])
+            case ["quit"]:
+                self._session.app.exit(exception=EOFError)
+            case _:
+                self._print([("", f"{commands.HELP}\n")])
+
+    def _size(self) -> tuple[int, int]:
+        size = self._output.get_size()
+        return size.columns, size.rows
+
     def _show_start(self) -> None:
-        self._start = self._splitter.partial
+        self._start = self._lines.start
         self._session.app.invalidate()
 
     def _prompt(self) -> StyleAndTextTuples:
+        if self._commanding:
+            return [("class:prompt", commands.PROMPT)]
         if self._start:
             return show(self._start[-LONGEST_PROMPT:])
         return [("class:prompt", PROMPT)]
@@ -205,16 +286,32 @@ class Shell:
     def _key_bindings(self) -> KeyBindings:
         bindings = KeyBindings()
         at_prompt = has_focus(DEFAULT_BUFFER)
+        commanding = Condition(lambda: self._commanding)
 
-        @bindings.add("c-c", filter=at_prompt)
+        @bindings.add("c-c", filter=at_prompt & ~commanding)
         def _clear(event: KeyPressEvent) -> None:
             event.current_buffer.reset()
+
+        @bindings.add("c-]", filter=at_prompt & ~commanding)
+        def _begin_command(event: KeyPressEvent) -> None:
+            self._aside = event.current_buffer.document
+            event.current_buffer.reset()
+
+        @bindings.add("c-c", filter=at_prompt & commanding)
+        @bindings.add("c-]", filter=at_prompt & commanding)
+        @bindings.add("enter", filter=at_prompt & commanding)
+        def _end_command(event: KeyPressEvent) -> None:
+            text = event.current_buffer.text.strip()
+            event.current_buffer.reset(self._aside)
+            self._aside = None
+            if text and event.key_sequence[-1].key == Keys.Enter:
+                self._command(text)
 
         @bindings.add("tab", filter=at_prompt)
         def _tab(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\t")
 
-        @bindings.add(Keys.BracketedPaste, filter=at_prompt)
+        @bindings.add(Keys.BracketedPaste, filter=at_prompt & ~commanding)
         def _paste(event: KeyPressEvent) -> None:
             *lines, rest = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             for line in lines:

@@ -1,0 +1,201 @@
+r"""What the peer sends, as lines to show, and the start of a line that has no end yet.
+
+There are two ways to read it. `PlainLines` is for any line protocol: each byte means itself, and
+CR ends a line as LF does. `TerminalLines` is for telnet, where a server writes to what it takes for
+a terminal: CR and backspace move within the line, sequences of escape (ECMA-48) move, erase, or
+only colour it. It gives the lines as they would stand on a terminal that is as wide as they are
+long, one line at a time: what moves up to a line that has ended comes below it instead.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, Final, Protocol
+
+from prompt_toolkit.utils import get_cwidth
+
+from echoproto.wire.dump import TAB_STOP
+from echoproto.wire.framing import LineSplitter, LineTooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONGEST_LINE: Final = 1 << 20
+"""Bytes, or columns, after which a line is shown although its end has not come."""
+
+LONGEST_SEQUENCE: Final = 1024
+"""Characters after which a sequence of escape that does not end is taken for text."""
+
+FURTHEST: Final = 1024
+"""Columns that the cursor can be moved beyond the end of a line."""
+
+
+class Lines(Protocol):
+    """How what the peer sends becomes lines."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add what has arrived; returns the lines that have ended, without their ends."""
+
+    @property
+    def start(self) -> bytes:
+        """The start of the line that has no end yet."""
+
+    def take(self) -> bytes:
+        """Take that start, so that what comes next begins a line."""
+
+
+class PlainLines:
+    """Each byte means itself."""
+
+    def __init__(self) -> None:
+        self._splitter = LineSplitter(max_length=LONGEST_LINE)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add what has arrived; returns the lines that have ended. A line too long is in pieces."""
+        self._splitter.feed(data)
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        while True:
+            try:
+                yield from self._splitter
+            except LineTooLongError as error:
+                yield error.line
+                self._splitter.put_back(b"")  # the rest of it is not skipped
+            else:
+                return
+
+    @property
+    def start(self) -> bytes:
+        """The start of the line that has no end yet."""
+        return self._splitter.partial
+
+    def take(self) -> bytes:
+        """Take that start."""
+        return self._splitter.take_rest()
+
+
+_SEQUENCE: Final = re.compile(
+    r"""
+      \x1b\[ (?P<parameters>[0-?]*) [ -/]* (?P<final>[@-~])  # CSI ... final
+    | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)              # OSC, DCS, PM, APC, SOS ... ST
+    | \x1b [ -/]* [0-OQ-WYZ\\`-~]                             # the others
+    """,
+    re.VERBOSE,
+)
+_START_OF_SEQUENCE: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
+)
+_TEXT: Final = re.compile(r"[^\x00\x07\x08\t\n\r\x1b]+")
+
+
+class TerminalLines:
+    """What a terminal would show."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._held = ""  # of a sequence of escape that has no end yet
+        self._cells: list[str] = []  # of the line; a wide character has an empty cell after it
+        self._column = 0
+        self._ended: list[bytes] = []
+        self._moves: dict[str, Callable[[int], None]] = {
+            "C": lambda count: self._go(self._column + (count or 1)),
+            "D": lambda count: self._go(self._column - (count or 1)),
+            "G": lambda count: self._go((count or 1) - 1),
+            "J": self._erase,
+            "K": self._erase,
+            "P": self._delete,
+        }
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add what has arrived; returns the lines that have ended."""
+        text = self._held + self._decoder.decode(data)
+        self._held = ""
+        position = 0
+        while position < len(text):
+            if run := _TEXT.match(text, position):
+                self._put(run[0])
+                position = run.end()
+            elif text[position] != "\x1b":
+                self._control(text[position])
+                position += 1
+            elif sequence := _SEQUENCE.match(text, position):
+                self._obey(sequence)
+                position = sequence.end()
+            elif _may_go_on(text, position):
+                self._held = text[position:]
+                break
+            else:
+                self._put(text[position])  # to be shown as what it is
+                position += 1
+        ended, self._ended = self._ended, []
+        return ended
+
+    @property
+    def start(self) -> bytes:
+        """The line that has no end yet, up to the cursor if that is beyond its end."""
+        beyond = " " * (self._column - len(self._cells))
+        return _bytes("".join(self._cells) + beyond)
+
+    def take(self) -> bytes:
+        """Take that line."""
+        start = self.start
+        self._cells.clear()
+        self._column = 0
+        return start
+
+    def _control(self, char: str) -> None:
+        if char == "\n":
+            self._ended.append(_bytes("".join(self._cells)))
+            self._cells.clear()
+            self._column = 0
+        elif char == "\r":
+            self._column = 0
+        elif char == "\b":
+            self._go(self._column - 1)
+        elif char == "\t":
+            self._go((self._column // TAB_STOP + 1) * TAB_STOP)
+
+    def _obey(self, sequence: re.Match[str]) -> None:
+        if move := self._moves.get(sequence["final"] or ""):
+            number = re.match("[0-9]{0,6}", sequence["parameters"])
+            move(int(number[0] or 0) if number else 0)
+
+    def _go(self, column: int) -> None:
+        self._column = min(max(column, 0), len(self._cells) + FURTHEST)
+
+    def _erase(self, how: int) -> None:
+        """Erase from the cursor on (0), up to it (1), or all (2)."""
+        if how == 0:
+            del self._cells[self._column :]
+        elif how == 1:
+            self._cells[: self._column + 1] = [" "] * min(self._column + 1, len(self._cells))
+        else:
+            self._cells.clear()
+
+    def _delete(self, count: int) -> None:
+        del self._cells[self._column : self._column + (count or 1)]
+
+    def _put(self, text: str) -> None:
+        self._cells.extend([" "] * (self._column - len(self._cells)))
+        cells = list(text) if text.isascii() else [cell for char in text for cell in _cells(char)]
+        self._cells[self._column : self._column + len(cells)] = cells
+        self._column += len(cells)
+        if len(self._cells) > LONGEST_LINE:
+            self._ended.append(self.take())
+
+
+def _may_go_on(text: str, position: int) -> bool:
+    """Whether the rest of `text` is the start of a sequence."""
+    rest = text[position : position + LONGEST_SEQUENCE]
+    return position + len(rest) == len(text) and bool(_START_OF_SEQUENCE.fullmatch(rest))
+
+
+def _cells(char: str) -> list[str]:
+    """What a character takes on a terminal: a cell, or two; what is not printable, one."""
+    return [char, ""] if get_cwidth(char) == 2 else [char]  # noqa: PLR2004
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
