@@ -25,13 +25,17 @@ DEADLINE = 30.0
 BIN = Path(sys.executable).parent
 
 PACKAGES = {
+    "Xvfb": "xvfb",
     "nc.openbsd": "netcat-openbsd",
     "ncat": "ncat",
     "openssl": "openssl",
     "plink": "putty-tools",
+    "putty": "putty",
     "socat": "socat",
     "telnet": "inetutils-telnet",
     "tmux": "tmux",
+    "xdotool": "xdotool",
+    "xkbcomp": "x11-xkb-utils",
 }
 
 

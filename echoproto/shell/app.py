@@ -292,13 +292,13 @@ class Shell:
         def _clear(event: KeyPressEvent) -> None:
             event.current_buffer.reset()
 
-        @bindings.add("c-]", filter=at_prompt & ~commanding)
+        @bindings.add("c-]", filter=at_prompt & ~commanding, eager=True)
         def _begin_command(event: KeyPressEvent) -> None:
             self._aside = event.current_buffer.document
             event.current_buffer.reset()
 
         @bindings.add("c-c", filter=at_prompt & commanding)
-        @bindings.add("c-]", filter=at_prompt & commanding)
+        @bindings.add("c-]", filter=at_prompt & commanding, eager=True)
         @bindings.add("enter", filter=at_prompt & commanding)
         def _end_command(event: KeyPressEvent) -> None:
             text = event.current_buffer.text.strip()
