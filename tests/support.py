@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import pytest
 
-DEADLINE = 30.0
+DEADLINE = 3.0
 """Seconds after which something that a test waits for is not coming."""
 
 BIN = Path(sys.executable).parent
@@ -209,6 +209,9 @@ class Terminal:
         """Paste, bracketed if the program asks for that."""
         self._do("load-buffer", "-", input=text.encode())
         self._do("paste-buffer", "-p", "-d")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._do("resize-window", "-x", str(columns), "-y", str(rows))
 
     def lines(self) -> list[str]:
         """Every line, also those that have scrolled away, each joined if it was wrapped."""

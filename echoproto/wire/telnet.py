@@ -392,7 +392,9 @@ class TelnetCodec:
         self._mode = "always"
 
     def resize(self, columns: int, rows: int) -> bytes:
-        """Our window has another size: what tells it, where NAWS is on for us (RFC 1073)."""
+        """Our window has that size: what tells it, if it is news and NAWS is on (RFC 1073)."""
+        if self.window_size == (columns, rows):
+            return b""
         self.window_size = (columns, rows)
         return self._naws() if self.is_on(Side.US, Option.NAWS) else b""
 

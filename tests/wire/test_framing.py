@@ -12,6 +12,7 @@ from echoproto.wire.framing import (
     LineSplitter,
     LineTooLongError,
     count_lines,
+    line_ends_to_crlf,
     to_crlf,
 )
 from echoproto.wire.framing import (
@@ -321,3 +322,151 @@ def test_short_lines_before_one_that_is_too_long_in_the_same_chunk():
 def test_counting_and_converting_one_by_one(data, after_cr, lines, converted):
     assert count_lines(data, after_cr=after_cr) == lines
     assert to_crlf(data, after_cr=after_cr) == converted
+
+
+@given(chunked())
+def test_every_line_end_but_cr_nul_becomes_cr_lf(chunks):
+    converted, after_cr = b"", False
+    for chunk in filter(None, chunks):
+        converted += line_ends_to_crlf(chunk, after_cr=after_cr)
+        after_cr = chunk.endswith(b"\r")
+    assert converted == re.sub(rb"\r\n|\r|\n", b"\r\n", b"".join(chunks))
+
+
+@pytest.mark.parametrize(
+    ("data", "after_cr", "converted"),
+    [
+        (b"", False, b""),
+        (b"", True, b""),
+        (b"a\nb\r\nc\rd\r", False, b"a\r\nb\r\nc\r\nd\r\n"),
+        (b"\r\r\n\n", False, b"\r\n\r\n\r\n"),
+        (b"\n", True, b""),
+        (b"\n\na", True, b"\r\na"),
+        (b"\n\na", False, b"\r\n\r\na"),
+        (b"\r\n", True, b"\r\n"),
+        (b"a\n", True, b"a\r\n"),
+    ],
+)
+def test_converting_every_line_end_one_by_one(data, after_cr, converted):
+    assert line_ends_to_crlf(data, after_cr=after_cr) == converted
+
+
+# Erasing
+
+TEXTS = st.lists(
+    st.sampled_from([b"a", b"b", "é".encode(), "€".encode(), b"\xff", b"\r", b"\n", b"\0"]),
+    max_size=20,
+).map(b"".join)
+
+
+def without_its_last(line):
+    """Without the last character, where bytes that are no UTF-8 are characters too."""
+    text = line.decode("utf-8", "surrogateescape")
+    return text[:-1].encode("utf-8", "surrogateescape")
+
+
+@given(TEXTS, TEXTS, DELIMITERS, st.integers(0, 9), st.booleans(), st.integers(0, 5))
+def test_erasing_changes_nothing_but_the_line_that_has_no_end_yet(
+    before, after, delimiter, take, whole, cut
+):
+    splitter = LineSplitter(delimiter)
+    splitter.feed(before[:cut])
+    taken = [line for _, line in zip(range(take), splitter, strict=False)]
+    splitter.feed(before[cut:])
+    splitter.erase(line=whole)
+    splitter.feed(after)
+    taken += splitter
+
+    lines, rest = model(before, delimiter, None)
+    kept = b"" if whole else without_its_last(rest)
+    if before.endswith(b"\r") and delimiter is ANY_LINE_END and after[:1] in (b"\n", b"\0"):
+        after = after[1:]  # which belongs to the CR, as nothing was erased in between
+    more, left = model(kept + after, delimiter, None)
+    assert taken == lines + more
+    assert splitter.partial == left
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        (b"", b""),
+        (b"a", b""),
+        (b"abc", b"ab"),
+        ("aé".encode(), b"a"),
+        ("a€".encode(), b"a"),
+        ("a\U0001f600".encode(), b"a"),
+        (b"a\xff", b"a"),
+        (b"a\x80\x80", b"a\x80"),
+        (b"a\xe2\x82", b"a\xe2"),  # half of a character counts by its bytes
+        ("é".encode() + b"\x80", "é".encode()),
+    ],
+)
+def test_erasing_takes_one_character(line, left):
+    splitter = LineSplitter()
+    splitter.feed(b"one\n" + line)
+    splitter.erase(line=False)
+    splitter.feed(b"\n")
+    assert list(splitter) == [b"one", left]
+
+
+def test_erasing_more_than_there_is_leaves_the_lines_before():
+    splitter = LineSplitter()
+    splitter.feed(b"one\r\ntwo\r\nab")
+    assert next(splitter.lines()) == b"one"
+    for _ in range(5):
+        splitter.erase(line=False)
+    splitter.erase(line=True)
+    splitter.feed(b"c\r\n")
+    assert list(splitter) == [b"two", b"c"]
+
+
+@pytest.mark.parametrize("late", [b"\n", b"\0"])
+def test_erasing_does_not_part_a_cr_from_what_belongs_to_it(late):
+    for whole in (False, True):
+        splitter = LineSplitter()
+        splitter.feed(b"one\r")
+        assert list(splitter) == [b"one"]
+        splitter.erase(line=whole)
+        splitter.feed(late + b"two\n")
+        assert list(splitter) == [b"two"]
+
+
+def test_erasing_with_the_ends_of_lines_kept():
+    splitter = LineSplitter(keep_ends=True)
+    splitter.feed(b"one\r\0two\r\nab")
+    assert next(splitter.lines()) == b"one\r\0"
+    splitter.erase(line=False)
+    splitter.feed(b"c\n")
+    assert list(splitter) == [b"two\r\n", b"ac\n"]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "stream"), [(ANY_LINE_END, b"\n"), (b"\n", b"\n"), (b"END", b"END")]
+)
+def test_erasing_a_line_that_is_being_skipped(delimiter, stream):
+    def skipping():
+        splitter = LineSplitter(delimiter, max_length=3)
+        splitter.feed(b"123456")
+        with pytest.raises(LineTooLongError):
+            list(splitter)
+        return splitter
+
+    splitter = skipping()
+    splitter.erase(line=True)
+    splitter.feed(b"new" + stream)
+    assert list(splitter) == [b"new"]
+    splitter = skipping()
+    splitter.erase(line=False)
+    splitter.feed(b"78" + stream + b"new" + stream)
+    assert list(splitter) == [b"new"]
+
+
+def test_erasing_at_the_end_of_a_long_line_costs_no_more_than_at_that_of_a_short_one():
+    # Where each erasing costs as much as the line is long, this takes minutes.
+    splitter = LineSplitter()
+    splitter.feed(b"x" * (1 << 20))
+    assert not list(splitter)
+    for _ in range(20_000):
+        splitter.erase(line=False)
+        assert not list(splitter)
+    assert len(splitter.partial) == (1 << 20) - 20_000

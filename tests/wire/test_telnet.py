@@ -312,6 +312,7 @@ def test_the_window_size_is_told_and_told_again():
     assert one.resize(90, 30) == b""
     said = reply_of(received(one, IAC + DO + NAWS))
     assert said == IAC + WILL + NAWS + SB + NAWS + b"\0\x5a\0\x1e" + SE
+    assert one.resize(90, 30) == b""
     assert one.resize(255, 24) == SB + NAWS + b"\0\xff\xff\0\x18" + SE
     assert one.resize(-1, 1 << 20) == SB + NAWS + b"\0\0" + b"\xff" * 4 + SE
 

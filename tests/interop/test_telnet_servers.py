@@ -1,0 +1,151 @@
+"""Our shell, in a real terminal, on telnet servers of other projects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support import BIN, Terminal, start
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def server_of(script, *words):
+    # TERM is the server's own: with "dumb" prompt_toolkit would echo a password.
+    with start(
+        *[sys.executable, HERE / script, *words],
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TERM": "xterm"},
+    ) as process:
+        yield int(process.stdout.readline())
+
+
+@contextmanager
+def shell_on(target, state, *options):
+    with Terminal(
+        *[BIN / "echoproto", *options, target], env={"XDG_STATE_HOME": str(state)}
+    ) as terminal:
+        yield terminal
+
+
+def enter(terminal, line):
+    terminal.type(line)
+    terminal.press("Enter")
+
+
+def history(state):
+    (file,) = (state / "echoproto" / "history").iterdir()
+    return [line[1:] for line in file.read_text().splitlines() if line.startswith("+")]
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "telnet://127.0.0.1:{}"])
+def test_log_in_to_telnetlib3(form, tmp_path):
+    with (
+        server_of("login_telnetlib3.py", "log_in") as port,
+        shell_on(form.format(port), tmp_path) as terminal,
+    ):
+        terminal.wait_for("login:")
+        enter(terminal, "alice")
+        terminal.wait_for("login: alice", "Password:")
+        terminal.type("secret")
+        terminal.wait_for("login: alice", "Password: ******")
+        terminal.press("Enter")
+        terminal.wait_for("Password:", "Welcome alice, password of 6.", "$")
+        enter(terminal, "žluťoučký kůň")
+        terminal.wait_for("$ žluťoučký kůň", "'žluťoučký kůň'", "$")
+        enter(terminal, "tty")
+        terminal.wait_for("$ tty", "dumb of 80 columns", "$")
+        terminal.resize(100, 30)
+        enter(terminal, "tty")
+        terminal.wait_for("$ tty", "dumb of 100 columns", "$")
+        terminal.press("C-]")
+        enter(terminal, "options")
+        terminal.wait_for(
+            "echoproto> options",
+            "The server sends 8-bit data as it is (BINARY).",
+            "This shell sends 8-bit data as it is (BINARY).",
+            "This shell tells its terminal type, dumb (TTYPE).",
+            "This shell tells its window size, 100x30 (NAWS).",
+            "$",
+        )
+        enter(terminal, "exit")
+        terminal.wait_for("bye", f"{form.format(port)} closed the connection.", "[status 0]")
+    assert "secret" not in history(tmp_path)
+    assert history(tmp_path) == ["alice", "žluťoučký kůň", "tty", "exit"]
+
+
+def test_telnetlib3_s_own_shell_which_echoes_all(tmp_path):
+    with (
+        server_of("login_telnetlib3.py", "own") as port,
+        shell_on(f"127.0.0.1:{port}", tmp_path) as terminal,
+    ):
+        terminal.wait_for("Ready.", "tel:sh>")
+        enter(terminal, "nosuch")
+        terminal.wait_for("tel:sh> nosuch", "no such command.", "tel:sh>")
+        terminal.press("C-]")
+        enter(terminal, "options")
+        terminal.wait_for(
+            "echoproto> options",
+            "The server sends 8-bit data as it is (BINARY).",
+            "The server echoes what is typed, so that it is hidden here (ECHO).",
+            "The server sends no go-ahead (SGA).",
+            "This shell sends 8-bit data as it is (BINARY).",
+            "This shell tells its terminal type, dumb (TTYPE).",
+            "This shell tells its window size, 80x24 (NAWS).",
+            "tel:sh>",
+        )
+        enter(terminal, "quit")
+        terminal.wait_for(
+            "tel:sh> quit", "Goodbye.", f"127.0.0.1:{port} closed the connection.", "[status 0]"
+        )
+    assert history(tmp_path) == []
+
+
+def test_log_in_to_prompt_toolkit_s_own_telnet_server(tmp_path):
+    with (
+        server_of("login_prompt_toolkit.py") as port,
+        shell_on(f"telnet://127.0.0.1:{port}", tmp_path) as terminal,
+    ):
+        terminal.wait_for("login:")
+        enter(terminal, "alice")
+        terminal.wait_for("login: alice", "Password:")
+        enter(terminal, "secret")
+        terminal.wait_for("Password: ******", "Welcome alice, password of 6.", "$")
+        enter(terminal, "日本 ok")
+        terminal.wait_for("$ 日本 ok", "'日本 ok'", "$")
+        enter(terminal, "tty")
+        terminal.wait_for("$ tty", "80 columns", "$")
+        terminal.resize(100, 30)
+        enter(terminal, "tty")
+        terminal.wait_for("$ tty", "100 columns", "$")
+        enter(terminal, "exit")
+        terminal.wait_for(
+            "$ exit", "bye", f"telnet://127.0.0.1:{port} closed the connection.", "[status 0]"
+        )
+    assert history(tmp_path) == []
+
+
+def test_commands_to_our_own_server(server, tmp_path):
+    with shell_on(f"127.0.0.1:{server.port}", tmp_path) as terminal:
+        terminal.wait_for(">")
+        terminal.type("half a li")
+        terminal.press("C-]")
+        terminal.wait_for("echoproto>")
+        enter(terminal, "send ayt")
+        terminal.wait_for("[yes, the echo server is here]", "> half a li")
+        enter(terminal, "ne")
+        terminal.wait_for("> half a line", "half a line", ">")
+        for command in ("ip", "brk", "nop"):
+            terminal.press("C-]")
+            enter(terminal, f"send {command}")
+            enter(terminal, f"after {command}")
+            terminal.wait_for(f"> after {command}", f"after {command}", ">")
+        terminal.press("C-]")
+        enter(terminal, "send eof")
+        terminal.wait_for(f"127.0.0.1:{server.port} closed the connection.", "[status 0]")
