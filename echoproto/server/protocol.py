@@ -287,14 +287,11 @@ class EchoProtocol(LineProtocol):
         if mode == "line":
             self._whole_lines = LineSplitter(max_length=self.MAX_LENGTH, keep_ends=True)
 
-    def dataReceived(self, data: bytes) -> Any:
-        """Take what has arrived, and hold nothing back of it in mode "stream"."""
-        why = super().dataReceived(data)
-        codec = self._codec
-        if codec is not None and not (codec.is_telnet or self._whole_lines or self._ahead):
-            self.transport.write(codec.held)
-            self._ahead = bool(codec.held)
-        return why
+    def undecidedDataReceived(self, data: bytes) -> None:
+        """Hold nothing back in mode "stream", though it may be the start of a command."""
+        if not (self._whole_lines or self._ahead):
+            self.transport.write(data)
+            self._ahead = True
 
     def telnetBegins(self) -> None:
         """Finish the command that the client takes an echoed 255 for: as NOP, it is nothing."""
@@ -305,14 +302,19 @@ class EchoProtocol(LineProtocol):
 
     def plainDataReceived(self, data: bytes) -> Any:
         """Send `data` back, or the lines that it makes whole."""
-        if self._whole_lines is None:
-            self._echo(data)
-        else:
+        if self._whole_lines is not None:
             self._echo_whole_lines(self._whole_lines, data)
+        elif self._codec is None:
+            self.transport.write(data)
+        else:
+            self._echo(data)
         if self._log_lines:
             return super().plainDataReceived(data)
-        self.lines_received += count_lines(data, after_cr=self._ended_in_cr)
-        self._ended_in_cr = data.endswith(b"\r")
+        if self._ended_in_cr or b"\r" in data:
+            self.lines_received += count_lines(data, after_cr=self._ended_in_cr)
+            self._ended_in_cr = data.endswith(b"\r")
+        else:
+            self.lines_received += data.count(b"\n")
         return None
 
     def _echo(self, data: bytes) -> None:

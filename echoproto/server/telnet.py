@@ -154,6 +154,9 @@ class TelnetMixin:
         """Take data, freed of telnet."""
         raise NotImplementedError
 
+    def undecidedDataReceived(self, data: bytes) -> None:
+        """A 255 has come, and what comes next will show what it is; it is given again then."""
+
     def eraseReceived(self, *, line: bool) -> None:
         """Forget the last character of a line that has no end yet, or all of it."""
         raise NotImplementedError
@@ -178,7 +181,11 @@ class TelnetMixin:
             why = self._act_on(event)
             if why or (codec.is_telnet and self.half_closed):
                 return why
-        if codec.is_telnet or (self.line_mode and not codec.is_plain):
+        if codec.is_telnet:
+            return None
+        if self.line_mode and not codec.is_plain:
+            if codec.held:
+                self.undecidedDataReceived(codec.held)
             return None
         self._codec = None
         if codec.is_plain:

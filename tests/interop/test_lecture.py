@@ -47,7 +47,9 @@ def test_our_shell_on_the_lecture_s_server(tmp_path):
             BIN / "echoproto", "127.0.0.1", port, env={"XDG_STATE_HOME": str(tmp_path)}
         ) as terminal,
     ):
-        terminal.wait_for(f"Connected to 127.0.0.1:{port}. Ctrl-D ends, Ctrl-] is for commands.", ">")
+        terminal.wait_for(
+            f"Connected to 127.0.0.1:{port}. Ctrl-D ends, Ctrl-] is for commands.", ">"
+        )
         terminal.type("hello")
         terminal.press("Enter")
         terminal.wait_for("> hello", "hello", ">")

@@ -69,7 +69,9 @@ def test_type_see_the_echo_quit_start_again_and_up_shows_the_line(shell):
 @pytest.mark.parametrize("form", ["{0} {1}", "{0}:{1}", "tcp://{0}:{1}"])
 def test_each_form_of_a_target(shell, server, form):
     terminal = shell(*form.format("127.0.0.1", server.port).split())
-    terminal.wait_for(f"Connected to 127.0.0.1:{server.port}. Ctrl-D ends, Ctrl-] is for commands.", PROMPT)
+    terminal.wait_for(
+        f"Connected to 127.0.0.1:{server.port}. Ctrl-D ends, Ctrl-] is for commands.", PROMPT
+    )
     enter(terminal, "hello")
     terminal.wait_for("> hello", "hello", PROMPT)
 

@@ -110,6 +110,8 @@ def test_without_listen_it_is_port_2020_of_loopback():
     [
         (["--nosuch"], "option --nosuch not recognized"),
         (["--mode", "loud"], "--mode loud: the modes are stream and line"),
+        (["--telnet", "maybe"], "--telnet maybe: it is auto, always or never"),
+        (["-t", ""], "--telnet : it is auto, always or never"),
         (["extra"], "unexpected argument 'extra': echo takes only options"),
         (["-l", "65536"], "--listen 65536: a port is at most 65535"),
         (["-l", "nonsense"], "--listen nonsense: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
