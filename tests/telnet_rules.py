@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from itertools import count
 
+from echoproto.wire.negotiation import Policy, Side
 from echoproto.wire.telnet import (
     FREE_REPLY,
     DataReceived,
     Option,
     OptionChanged,
-    Policy,
     Reply,
-    Side,
     TelnetCodec,
     terminal_type,
     window_size,

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.connection import NetworkError
-from echoproto.wire.telnet import DataReceived, Option, Policy, Reply
+from echoproto.wire.negotiation import Policy
+from echoproto.wire.telnet import DataReceived, Option, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,8 @@ from echoproto.wire.framing import (
     count_lines,
     line_ends_to_crlf,
 )
-from echoproto.wire.telnet import Command, Option, Side
+from echoproto.wire.negotiation import Side
+from echoproto.wire.telnet import Command, Option
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import directlyProvides, providedBy
 
+from echoproto.wire.negotiation import Policy
 from echoproto.wire.telnet import (
     Command,
     CommandReceived,
     DataReceived,
     Option,
     OptionChanged,
-    Policy,
     Reply,
     SubnegotiationReceived,
     TelnetBegins,
@@ -31,7 +31,8 @@ from echoproto.wire.telnet import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from echoproto.wire.telnet import Event, Side, TelnetMode
+    from echoproto.wire.negotiation import Side
+    from echoproto.wire.telnet import Event, TelnetMode
 
 _IAC = b"\xff"
 

@@ -35,12 +35,12 @@ from echoproto.shell import commands
 from echoproto.shell.history import open_history
 from echoproto.shell.lines import PlainLines, TerminalLines
 from echoproto.shell.view import STYLE, show, show_lines
+from echoproto.wire.negotiation import Side
 from echoproto.wire.telnet import (
     Command,
     CommandReceived,
     Option,
     OptionChanged,
-    Side,
     TelnetBegins,
     TelnetCodec,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from echoproto.wire.telnet import Command, Option, Side
+from echoproto.wire.negotiation import Side
+from echoproto.wire.telnet import Command, Option
 
 if TYPE_CHECKING:
     from echoproto.wire.telnet import TelnetCodec

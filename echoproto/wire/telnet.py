@@ -4,10 +4,8 @@ The rules (RFC 854 and 855 unless another is named):
 
 - IAC (255) begins a command; IAC IAC is one byte 255 of data. Commands may stand anywhere, and may
   be cut anywhere: the events are the same.
-- An option is agreed in each direction by itself, by the Q method of RFC 1143. It is the table
-  below. A Policy says what is agreed to; all else is refused. So is an option that the peer turns
-  on again and again with no data in between: no peer, and no bytes that got in between two
-  peers, can make a loop of it.
+- An option is agreed in each direction by itself, by the Q method of RFC 1143 (`negotiation`). A
+  Policy says what is agreed to; all else is refused.
 - Outside of BINARY (RFC 856), CR NUL is received as CR, and CR LF stays CR LF: either is the end
   of a line (RFC 1123, 3.3.1), as `framing` has it. A CR that no LF follows is sent as CR NUL.
 - TIMING-MARK (RFC 860) is answered in its place among the data. So is AYT, with text.
@@ -30,19 +28,20 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from echoproto.wire.negotiation import Negotiation, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from echoproto.wire.negotiation import Policy
 
 TelnetMode: TypeAlias = Literal["auto", "always", "never"]
 
 FREE_REPLY: Final = 512
 """Bytes that all answers may have together, beyond what was received."""
-
-MOST_TURNS: Final = 8
-"""Times that the peer may turn an option on with no data in between."""
 
 LONGEST_SUBNEGOTIATION: Final = 1024
 """Bytes of one subnegotiation; a longer one is dropped."""
@@ -87,25 +86,6 @@ class Option(IntEnum):
     NAWS = 31  # RFC 1073
 
 
-class Side(StrEnum):
-    """Who does what an option says: we (WILL is ours), or he, the peer (RFC 1143's words)."""
-
-    US = "us"
-    HIM = "him"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The options that are agreed to when the peer proposes them, on each side."""
-
-    us: frozenset[int] = frozenset()
-    him: frozenset[int] = frozenset()
-
-    def of(self, side: Side) -> frozenset[int]:
-        """The options of `side`."""
-        return self.us if side is Side.US else self.him
-
-
 class DataReceived(NamedTuple):
     """Data, freed of telnet; never empty."""
 
@@ -147,69 +127,6 @@ class TelnetBegins:
 Event: TypeAlias = (
     DataReceived | CommandReceived | OptionChanged | SubnegotiationReceived | Reply | TelnetBegins
 )
-
-# RFC 1143, section 7, for either side. The queue bit is part of the state's name.
-
-
-class _State(StrEnum):
-    NO = "no"
-    YES = "yes"
-    WANTNO = "we asked to stop"
-    WANTNO_OPPOSITE = "we asked to stop, and will ask to start"
-    WANTYES = "we asked to start"
-    WANTYES_OPPOSITE = "we asked to start, and will ask to stop"
-
-
-class _Input(StrEnum):
-    AGREED = "the peer says WILL or DO, and the policy has it"
-    REFUSED = "the peer says WILL or DO, and the policy has it not"
-    STOPPED = "the peer says WONT or DONT"
-    ASK_ON = "we would like it"
-    ASK_OFF = "we would not"
-
-
-_NO, _YES = _State.NO, _State.YES
-_WANTNO, _WANTNO_OPPOSITE = _State.WANTNO, _State.WANTNO_OPPOSITE
-_WANTYES, _WANTYES_OPPOSITE = _State.WANTYES, _State.WANTYES_OPPOSITE
-_AGREED, _REFUSED, _STOPPED, _ASK_ON, _ASK_OFF = _Input
-
-# (state, input): (next state, what is said: True is DO or WILL, False is DONT or WONT)
-_Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
-    (_NO, _AGREED): (_YES, True),
-    (_NO, _REFUSED): (_NO, False),
-    (_NO, _STOPPED): (_NO, None),
-    (_NO, _ASK_ON): (_WANTYES, True),
-    (_NO, _ASK_OFF): (_NO, None),
-    (_YES, _AGREED): (_YES, None),
-    (_YES, _REFUSED): (_YES, None),
-    (_YES, _STOPPED): (_NO, False),
-    (_YES, _ASK_ON): (_YES, None),
-    (_YES, _ASK_OFF): (_WANTNO, False),
-    (_WANTNO, _AGREED): (_NO, None),  # an error of the peer's, as in the next line
-    (_WANTNO, _REFUSED): (_NO, None),
-    (_WANTNO, _STOPPED): (_NO, None),
-    (_WANTNO, _ASK_ON): (_WANTNO_OPPOSITE, None),
-    (_WANTNO, _ASK_OFF): (_WANTNO, None),
-    (_WANTNO_OPPOSITE, _AGREED): (_YES, None),  # an error of the peer's, as in the next line
-    (_WANTNO_OPPOSITE, _REFUSED): (_YES, None),
-    (_WANTNO_OPPOSITE, _STOPPED): (_WANTYES, True),
-    (_WANTNO_OPPOSITE, _ASK_ON): (_WANTNO_OPPOSITE, None),
-    (_WANTNO_OPPOSITE, _ASK_OFF): (_WANTNO, None),
-    (_WANTYES, _AGREED): (_YES, None),
-    (_WANTYES, _REFUSED): (_YES, None),
-    (_WANTYES, _STOPPED): (_NO, None),
-    (_WANTYES, _ASK_ON): (_WANTYES, None),
-    (_WANTYES, _ASK_OFF): (_WANTYES_OPPOSITE, None),
-    (_WANTYES_OPPOSITE, _AGREED): (_WANTNO, False),
-    (_WANTYES_OPPOSITE, _REFUSED): (_WANTNO, False),
-    (_WANTYES_OPPOSITE, _STOPPED): (_NO, None),
-    (_WANTYES_OPPOSITE, _ASK_ON): (_WANTYES, None),
-    (_WANTYES_OPPOSITE, _ASK_OFF): (_WANTYES_OPPOSITE, None),
-}
-
-# When an option is in force: for us from the other's consent until we say no; for him until he has
-# said no, whatever we asked in the meantime.
-_ON: Final = {Side.US: {_YES}, Side.HIM: {_YES, _WANTNO, _WANTNO_OPPOSITE}}
 
 _SAY: Final[dict[tuple[Side, bool], int]] = {
     (Side.US, True): Command.WILL,
@@ -256,13 +173,11 @@ class TelnetCodec:
         "_data",
         "_events",
         "_mode",
-        "_policy",
+        "_negotiation",
         "_pos",
         "_replied",
         "_reply",
-        "_states",
         "_subnegotiation",
-        "_turns",
         "ayt",
         "terminal_type",
         "window_size",
@@ -280,15 +195,13 @@ class TelnetCodec:
         self.ayt = ayt
         self.terminal_type = terminal_type
         self.window_size = window_size
-        self._policy = policy
+        self._negotiation = Negotiation(policy)
         self._mode: TelnetMode = mode
-        self._states: dict[tuple[Side, int], _State] = {}  # those that are not NO
         self._data = b""  # what has come; [_pos:] is not looked at yet
         self._pos = 0
         self._base = 0  # bytes that came before _data
         self._after_cr = False  # the last data ended with CR: a NUL next belongs to it
         self._subnegotiation: bytearray | None = None  # what has come of one that is not over
-        self._turns: dict[tuple[Side, int], int] = {}  # turned on by him, since the last data
         self._events: deque[Event] = deque()
         self._reply = bytearray()  # to be given before _events
         self._replied = 0  # bytes that all replies had
@@ -379,7 +292,9 @@ class TelnetCodec:
         an option, then we agree to it, whatever the policy.
         """
         self._speak()
-        said = self._transition(side, option, _ASK_ON if on else _ASK_OFF)
+        was_on = self.is_on(side, option)
+        said = self._negotiation.asked(side, option, on=on)
+        self._note_change(side, option, was_on=was_on)
         return b"" if said is None else self.command(_SAY[side, said]) + bytes([option])
 
     def subnegotiate(self, option: int, payload: bytes) -> bytes:
@@ -402,27 +317,16 @@ class TelnetCodec:
 
     def is_on(self, side: Side, option: int) -> bool:
         """Whether `option` is in force for `side`."""
-        return self._states.get((side, option), _NO) in _ON[side]
+        return self._negotiation.is_on(side, option)
 
     def options(self, side: Side) -> list[int]:
         """The options in force for `side`, in the order of their numbers."""
-        return sorted(
-            option for who, option in self._states if who is side and self.is_on(who, option)
-        )
+        return self._negotiation.options(side)
 
-    def _transition(self, side: Side, option: int, received: _Input) -> bool | None:
-        """Go where the table says; returns what is to be said."""
-        key = (side, option)
-        was_on = self.is_on(side, option)
-        state, say = _Q_METHOD[self._states.get(key, _NO), received]
-        if state is _NO:
-            self._states.pop(key, None)
-        else:
-            self._states[key] = state
+    def _note_change(self, side: Side, option: int, *, was_on: bool) -> None:
         is_on = self.is_on(side, option)
         if is_on != was_on:
             self._events.append(OptionChanged(side, option, is_on))
-        return say
 
     # One step: the next piece of what has arrived
 
@@ -488,7 +392,7 @@ class TelnetCodec:
             if b"\0" in data:
                 data = data.replace(b"\r\0", b"\r")
         if data:
-            self._turns.clear()
+            self._negotiation.data_received()
             self._events.append(DataReceived(data))
 
     def _take_command(self, code: int, option: int | None = None) -> None:
@@ -511,15 +415,12 @@ class TelnetCodec:
             self._say(_TIMING_MARK)  # each time: it is no state
             return
         side, on = _MEANS[code]
-        turns = self._turns.get((side, option), 0)
-        agreed = option in self._policy.of(side) and turns < MOST_TURNS
-        received = (_AGREED if agreed else _REFUSED) if on else _STOPPED
         was_on = self.is_on(side, option)
-        said = self._transition(side, option, received)
+        said = self._negotiation.received(side, option, on=on)
+        self._note_change(side, option, was_on=was_on)
         if said is not None:
             self._say(bytes([Command.IAC, _SAY[side, said], option]))
         if self.is_on(side, option) and not was_on:
-            self._turns[side, option] = turns + 1
             if (side, option) == (Side.HIM, Option.TTYPE):
                 self._answer(self.subnegotiate(Option.TTYPE, _TTYPE_SEND))
             elif (side, option) == (Side.US, Option.NAWS):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["echoproto.wire.telnet"]):
-    from echoproto.wire.telnet import Option, Side, TelnetCodec, TelnetMode
+with atheris.instrument_imports(include=["echoproto.wire.telnet", "echoproto.wire.negotiation"]):
+    from echoproto.wire.negotiation import Side
+    from echoproto.wire.telnet import Option, TelnetCodec, TelnetMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

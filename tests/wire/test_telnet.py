@@ -23,23 +23,19 @@ from telnet_rules import (
     settle,
 )
 
+from echoproto.wire.negotiation import _Q_METHOD, MOST_TURNS, Side, _Input, _State
 from echoproto.wire.telnet import (
-    _Q_METHOD,
     FREE_REPLY,
     LONGEST_SUBNEGOTIATION,
-    MOST_TURNS,
     Command,
     CommandReceived,
     DataReceived,
     Option,
     OptionChanged,
     Reply,
-    Side,
     SubnegotiationReceived,
     TelnetBegins,
     TelnetCodec,
-    _Input,
-    _State,
     terminal_type,
     window_size,
 )
@@ -213,7 +209,7 @@ def in_state(path, side, option=Option.SGA, *, agreed=True):
 @pytest.mark.parametrize("input", _Input)
 def test_the_table_is_that_of_rfc_1143(side, path, input):
     one = in_state(path, side, agreed=input is not _Input.REFUSED)
-    assert one._states.get((side, Option.SGA), _State.NO) is STATES[path]
+    assert one._negotiation._states.get((side, Option.SGA), _State.NO) is STATES[path]
     yes, no = (WILL, WONT) if side is Side.US else (DO, DONT)
     if input in (_Input.ASK_ON, _Input.ASK_OFF):
         said = one.request(side, Option.SGA, on=input is _Input.ASK_ON)
@@ -226,7 +222,7 @@ def test_the_table_is_that_of_rfc_1143(side, path, input):
         assert said == IAC + (yes if say == "+" else no) + SGA
     else:
         assert said == b""
-    assert one._states.get((side, Option.SGA), _State.NO) is STATES[leads_to]
+    assert one._negotiation._states.get((side, Option.SGA), _State.NO) is STATES[leads_to]
 
 
 def test_the_table_is_whole():
@@ -395,7 +391,7 @@ def test_never_is_never_and_says_so():
         with pytest.raises(ValueError, match="not telnet"):
             speak()
     assert one.resize(1, 1) == b""
-    assert not one._states
+    assert not one._negotiation._states
 
 
 def test_to_send_a_command_makes_it_telnet():
@@ -444,7 +440,7 @@ def test_nothing_that_comes_makes_it_keep_more_than_its_limits():
     one = codec()
     received(one, SB, b"x" * 1_000_000)
     received(one, *[IAC + WILL + bytes([option]) for option in range(256)])
-    assert len(one._states) <= 3
+    assert len(one._negotiation._states) <= 3
     received(one, SB, *[b"x" * 1000] * 1000)
     assert len(one._subnegotiation) <= LONGEST_SUBNEGOTIATION + 1
 
