@@ -121,6 +121,7 @@ async def _connect_tcp(target: Target) -> socket.socket:
         addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
     )
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # half of telnet's Synch is urgent
     return sock
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.internet.interfaces import IConsumer, IHalfCloseableDescriptor, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
@@ -23,6 +23,13 @@ def bottom_of(transport: Any) -> Any:
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return transport
+
+
+def can_half_close(transport: Any) -> bool:
+    """Whether `transport` is one that half-closes: TLS is none, though it says so."""
+    if isinstance(transport, TelnetTransport):
+        transport = transport.wrapped
+    return bottom_of(transport) is transport and IHalfCloseableDescriptor.providedBy(transport)
 
 
 @implementer(IPushProducer)

@@ -10,13 +10,16 @@ from functools import cached_property, partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
-from echoproto.server.backpressure import Backpressure, bottom_of
+from echoproto.server.backpressure import Backpressure, bottom_of, can_half_close
 from echoproto.server.telnet import TelnetMixin, receive_urgent_in_line
 from echoproto.wire.framing import (
     ANY_LINE_END,
@@ -31,7 +34,7 @@ from echoproto.wire.telnet import Command, Option
 if TYPE_CHECKING:
     from typing import Literal
 
-    from twisted.internet.interfaces import ITransport
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
     from twisted.python.failure import Failure
 
     from echoproto.wire.telnet import TelnetMode
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     Mode = Literal["stream", "line"]
 
 log = Logger("echoproto")
+
+LINGER = 5.0
+"""Seconds that a client has to end the connection, after its EOF and ours."""
 
 # Who has paused a protocol. It reads on when nobody has.
 _BY_CALLER = 1
@@ -91,7 +97,10 @@ class LineProtocol(TelnetMixin, LineReceiver):
     _backpressure: Backpressure | None = None
     _told_half_closed = False
     half_closed = False
-    """The peer has sent its last byte."""
+    """The peer has sent its last byte: it has half-closed, or sent telnet's EOF."""
+    _read_lost = False
+    _lingering = False
+    _end_of_lingering: IDelayedCall | None = None
 
     transport: Any
     _paused_by = 0
@@ -137,23 +146,46 @@ class LineProtocol(TelnetMixin, LineReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the observer. `reason` is why."""
         super().connectionLost(reason)
+        if self._end_of_lingering is not None and self._end_of_lingering.active():
+            self._end_of_lingering.cancel()
         if self.observer is not None:
             self.observer.disconnected(self, reason)
 
     def readConnectionLost(self) -> None:
-        """The peer has half-closed: deliver what is left, then call `peerHalfClosed`."""
+        """The peer has half-closed, or has ended the connection after telnet's EOF."""
+        self._read_lost = True
+        if self._lingering:
+            self.transport.loseConnection()
+        elif not self.half_closed:
+            if self._codec is not None:
+                self._take_events(self._codec)
+            self.eofReceived()
+
+    def eofReceived(self) -> None:
+        """The peer has sent its last byte: deliver what is left, then call `peerHalfClosed`."""
         self.half_closed = True
         self._deliver()
 
     def peerHalfClosed(self) -> None:
         """The peer has sent its last byte, and all of it was delivered: close, once all is sent.
 
+        After telnet's EOF the client may still send (plink does: answers to our negotiation), and
+        to close at once would reset the connection, and lose what it has not read: so half-close,
+        and close when it does, or after LINGER seconds.
+
         Override it to send more before you call `transport.loseConnection`.
         """
-        self.transport.loseConnection()
+        if self._read_lost or not can_half_close(self.transport):
+            self.transport.loseConnection()
+        else:
+            self._lingering = True
+            self.transport.loseWriteConnection()
 
     def writeConnectionLost(self) -> None:
         """Our own half-close is done."""
+        if self._lingering:
+            clock: IReactorTime = self.transport.reactor
+            self._end_of_lingering = clock.callLater(LINGER, self.transport.loseConnection)
 
     # What arrives
 
@@ -180,7 +212,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
             why = self._dispatch()
         finally:
             self._busyReceiving = False
-        if self.half_closed and not (self.paused or self._told_half_closed):
+        if self.half_closed and not (self.paused or self._events_wait or self._told_half_closed):
             self._told_half_closed = True
             self.peerHalfClosed()
         return why
@@ -259,9 +291,12 @@ class LineProtocol(TelnetMixin, LineReceiver):
         if self._paused_by:
             return
         self.paused = False
-        if not self.half_closed:
+        if not self._read_lost:
             self.transport.resumeProducing()
         self._deliver()
+        if self._events_wait and not self.paused and self._codec is not None:
+            self._take_events(self._codec)
+            self._deliver()
 
 
 class EchoProtocol(LineProtocol):
@@ -319,15 +354,20 @@ class EchoProtocol(LineProtocol):
         return None
 
     def _echo(self, data: bytes) -> None:
-        codec = self._codec
-        if codec is not None:
-            if self._ahead:
-                self._ahead = False
-                data = data[1:]
-            if codec.is_telnet and not codec.is_on(Side.HIM, Option.BINARY):
-                after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
-                data = line_ends_to_crlf(data, after_cr=after_cr)
+        if self._ahead:
+            self._ahead = False
+            data = data[1:]
+        if self._ends_lines_in_crlf:
+            after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
+            data = line_ends_to_crlf(data, after_cr=after_cr)
+        else:
+            self._echoed_cr = False
         self.transport.write(data)
+
+    @property
+    def _ends_lines_in_crlf(self) -> bool:
+        codec = self._codec
+        return codec is not None and codec.is_telnet and not codec.is_on(Side.HIM, Option.BINARY)
 
     def eraseReceived(self, *, line: bool) -> None:
         """Forget it, where it was not echoed yet."""
@@ -336,6 +376,8 @@ class EchoProtocol(LineProtocol):
             self._whole_lines.erase(line=line)
 
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
+        splitter.keep_ends = not self._ends_lines_in_crlf
+        end = b"" if splitter.keep_ends else b"\r\n"
         splitter.feed(data)
         complete = False
         while not complete:
@@ -346,8 +388,7 @@ class EchoProtocol(LineProtocol):
             except LineTooLongError as error:
                 if not self._log_lines:
                     self.lineLengthExceeded(error.line)
-            if lines:
-                self._echo(b"".join(lines))
+            self.transport.write(b"".join([line + end for line in lines] if end else lines))
 
     def lineReceived(self, line: bytes) -> None:
         """Log the line, as Python writes bytes: nothing in it can look like a log line."""
@@ -365,10 +406,10 @@ class EchoProtocol(LineProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Log what was not echoed because its line has no end."""
-        if self._whole_lines is not None and self._whole_lines.partial:
+        if self._whole_lines is not None and (rest := self._whole_lines.take_rest()):
             log.info(
                 "[{id}] the last {count} bytes were not echoed: their line has no end",
                 id=self.connection_id,
-                count=len(self._whole_lines.partial),
+                count=len(rest),
             )
         super().connectionLost(reason)

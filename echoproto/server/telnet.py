@@ -109,7 +109,10 @@ class TelnetMixin:
 
     transport: Any
     line_mode: Any
+    paused: Any
     half_closed: bool
+    _read_lost: bool
+    _events_wait = False
     _codec: TelnetCodec | None = None
     _after_el = False
 
@@ -138,7 +141,7 @@ class TelnetMixin:
             self.eraseReceived(line=_ERASES[Command(command)])
             self._after_el = command == Command.EL
         elif command == Command.EOF:
-            self.readConnectionLost()
+            self.eofReceived()
 
     def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
         """Ask a telnet client to agree on an option; `telnetOptionChanged` tells if it does.
@@ -162,7 +165,7 @@ class TelnetMixin:
         """Forget the last character of a line that has no end yet, or all of it."""
         raise NotImplementedError
 
-    def readConnectionLost(self) -> None:
+    def eofReceived(self) -> None:
         """The client has sent its last byte."""
         raise NotImplementedError
 
@@ -177,22 +180,33 @@ class TelnetMixin:
         if codec.is_telnet and self.half_closed:
             return None  # after EOF there is nothing
         codec.feed(data)
+        return self._take_events(codec)
+
+    def _take_events(self, codec: TelnetCodec) -> Any:
+        """Act on what has arrived, as far as not paused: what it is may depend on what is next."""
+        self._events_wait = False
         events = codec.events()
-        while (codec.is_telnet or self.line_mode) and (event := next(events, None)) is not None:
+        while not self.paused and (codec.is_telnet or self.line_mode):
+            event = next(events, None)
+            if event is None:
+                break
             why = self._act_on(event)
             if why or (codec.is_telnet and self.half_closed):
                 return why
-        if codec.is_telnet:
+        if self.paused or codec.is_telnet:
+            self._events_wait = bool(self.paused)
             return None
-        if self.line_mode and not codec.is_plain:
+        if self.line_mode and not (codec.is_plain or self._read_lost):
             if codec.held:
                 self.undecidedDataReceived(codec.held)
             return None
+        # It is not telnet. In raw mode that is for now: nothing that comes can show it.
+        rest = codec.end()
+        why = self.plainDataReceived(rest) if rest else None
         self._codec = None
         if codec.is_plain:
             self.telnet = "never"
-        rest = codec.end()
-        return self.plainDataReceived(rest) if rest else None
+        return why
 
     def _make_codec(self) -> TelnetCodec:
         if self._codec is None:

@@ -87,6 +87,7 @@ _SEQUENCE: Final = re.compile(
 _START_OF_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
 )
+_MOVES: Final = re.compile(r"[\x00\x07\x08\t\x1b]|\r(?!\r*\n)")
 _TEXT: Final = re.compile(r"[^\x00\x07\x08\t\n\r\x1b]+")
 
 
@@ -112,7 +113,7 @@ class TerminalLines:
         """Add what has arrived; returns the lines that have ended."""
         text = self._held + self._decoder.decode(data)
         self._held = ""
-        position = 0
+        position = self._take_ordinary(text)
         while position < len(text):
             if run := _TEXT.match(text, position):
                 self._put(run[0])
@@ -144,6 +145,17 @@ class TerminalLines:
         self._cells.clear()
         self._column = 0
         return start
+
+    def _take_ordinary(self, text: str) -> int:
+        """Take the lines that `text` begins with, if nothing in them moves; returns their length."""
+        moves = _MOVES.search(text)
+        end = text.rfind("\n", 0, moves.start() if moves else len(text)) + 1
+        if end and self._column >= len(self._cells):
+            lines = text[: end - 1].replace("\r", "").split("\n")
+            lines[0] = self.take().decode("utf-8", "surrogateescape") + lines[0]
+            self._ended += map(_bytes, lines)
+            return end
+        return 0
 
     def _control(self, char: str) -> None:
         if char == "\n":

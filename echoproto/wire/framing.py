@@ -187,23 +187,16 @@ class LineSplitter:
         self._skipping = False
 
     def erase(self, *, line: bool) -> None:
-        """Forget the last character (UTF-8) of the line that has no end yet, or all of it."""
-        rest = self.take_rest()
-        if self.delimiter is ANY_LINE_END:
-            ends = [match.end() for match in re.finditer(rb"\r[\n\0]?|\n", rest)]
-            start = ends[-1] if ends else 0
-        else:
-            start = rest.rfind(self.delimiter) + len(self.delimiter)
-            start = start if start >= len(self.delimiter) else 0
-        unfinished = rest[start:]
-        erased = (
-            b""
-            if line
-            else unfinished.decode("utf-8", "surrogateescape")[:-1].encode(
-                "utf-8", "surrogateescape"
-            )
-        )
-        self.put_back(rest[:start] + erased)
+        """Forget the line that has no end yet, or its last character (UTF-8).
+
+        To be called once `lines` has come back empty.
+        """
+        if line:
+            self._partial.clear()
+            self._skipping = False
+        elif not self._skipping:
+            last = bytes(self._partial[-4:]).decode("utf-8", "surrogateescape")[-1:]
+            del self._partial[len(self._partial) - len(last.encode("utf-8", "surrogateescape")) :]
 
     def configure(self, delimiter: bytes, max_length: int | None) -> None:
         """Change the delimiter and the limit, from the first line not yet taken on."""
