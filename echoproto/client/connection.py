@@ -39,6 +39,7 @@ class Connection:
     def __init__(self, target: Target, sock: socket.socket) -> None:
         self.target = target
         self._socket = sock
+        self._lost: NetworkError | None = None
 
     async def receive(self) -> bytes:
         """What has arrived, at least one byte; no byte once the peer has sent its last.
@@ -47,7 +48,10 @@ class Connection:
         """
         await asyncio.sleep(0)  # a peer that is faster than we are must not keep the loop to itself
         with self._network_errors():
-            return await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
+            data = await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
+        if not data and self._lost:
+            raise self._lost  # the system tells of it once, and sending was told
+        return data
 
     async def send(self, data: bytes) -> bool:
         """Send `data`; returns when the system has taken it all.
@@ -72,7 +76,8 @@ class Connection:
         try:
             yield
         except OSError as error:
-            raise NetworkError(f"{self.target.name}: {_reason(error)}") from None
+            self._lost = NetworkError(f"{self.target.name}: {_reason(error)}")
+            raise self._lost from None
 
 
 @asynccontextmanager

@@ -80,7 +80,11 @@ def _from_url(scheme: str, location: str, url: str) -> Target:
     location = location.removesuffix("/")
     if _DEFAULT_PORTS[scheme] and (":" not in location or location.endswith("]")):
         location += f":{_DEFAULT_PORTS[scheme]}"
-    host, _, port = location.rpartition(":")
+    host, colon, port = location.rpartition(":")
+    if location and not colon and not location.isdecimal():
+        raise TargetError(f"{url}: the port is missing; give {FORMS}")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise TargetError(f"{url}: an IPv6 address stands in brackets; give {FORMS}")
     return _tcp(host, port, url, scheme)
 
 

@@ -78,7 +78,7 @@ class TelnetConnection:
                     case _:
                         self._tell(event)
             if len(self._queued) > MOST_QUEUED:
-                await self.send(b"")
+                await self._send_queued()
             self._flush()
         return data
 
@@ -94,6 +94,7 @@ class TelnetConnection:
 
     async def send_eof(self) -> None:
         """Tell the peer that it has the last byte, and go on receiving."""
+        await self._send_queued()
         await self._connection.send_eof()
 
     def send_command(self, command: int) -> None:
@@ -112,7 +113,9 @@ class TelnetConnection:
 
     def _flush(self) -> None:
         """Send what is queued, but do not wait for it."""
-        if self._queued and not self._sending.locked():  # whoever holds it sends this too
+        if self._sending.locked() or (self._flushing and not self._flushing.done()):
+            return  # whoever is sending sends this too
+        if self._queued:
             self._flushing = asyncio.create_task(self._send_queued())
 
     async def _send_queued(self) -> None:

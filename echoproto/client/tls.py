@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from echoproto.client.connection import CHUNK, Connection, NetworkError
 
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
 
 T = TypeVar("T")
+
+# What OpenSSL calls it, for what a person meets.
+_NOT_TLS: Final = "it does not speak TLS"
+_REASONS: Final = {
+    "HTTP_REQUEST": _NOT_TLS,
+    "PACKET_LENGTH_TOO_LONG": _NOT_TLS,
+    "RECORD_LAYER_FAILURE": _NOT_TLS,
+    "UNEXPECTED_MESSAGE": _NOT_TLS,
+    "WRONG_VERSION_NUMBER": _NOT_TLS,
+    "TLSV1_ALERT_PROTOCOL_VERSION": "it has no version of TLS in common with us",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of the client",
+    "UNEXPECTED_EOF_WHILE_READING": "it closed during the TLS handshake",
+}
 
 
 class TLSConnection(Connection):
@@ -41,7 +54,7 @@ class TLSConnection(Connection):
 
     async def handshake(self) -> None:
         """Agree on keys, and check who the peer is. Raises NetworkError."""
-        with self._tls_errors():
+        with self._tls_errors(f"cannot connect to {self.target.name}"):
             await self._when_ready(self._tls.do_handshake)
 
     async def receive(self) -> bytes:
@@ -58,8 +71,11 @@ class TLSConnection(Connection):
 
     async def send_eof(self) -> None:
         """Tell the peer that it has the last byte, by close_notify, and go on receiving."""
+        unread = self._arrived.read()
         with suppress(ssl.SSLError):  # it wants to read the peer's own, and for that is `receive`
             self._tls.unwrap()
+        if unread:
+            self._arrived.write(unread)
         with suppress(NetworkError):
             await self._flush()
 
@@ -87,13 +103,14 @@ class TLSConnection(Connection):
         return True
 
     @contextmanager
-    def _tls_errors(self) -> Iterator[None]:
+    def _tls_errors(self, what: str = "") -> Iterator[None]:
+        what = what or self.target.name
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            raise NetworkError(
-                f"{self.target.name}: its certificate is not to be trusted: {error.verify_message}"
-            ) from None
+            why = f"its certificate is not trusted: {error.verify_message} (-k takes any)"
+            raise NetworkError(f"{what}: {why}") from None
         except ssl.SSLError as error:
-            why = (error.reason or str(error)).lower().replace("_", " ")
-            raise NetworkError(f"{self.target.name}: TLS: {why}") from None
+            reason = error.reason or "UNKNOWN_ERROR"
+            why = _REASONS.get(reason) or f"TLS: {reason.lower().replace('_', ' ')}"
+            raise NetworkError(f"{what}: {why}") from None

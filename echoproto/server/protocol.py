@@ -365,6 +365,11 @@ class EchoProtocol(LineProtocol):
         self.transport.write(data)
 
     @property
+    def _waits(self) -> bool:
+        """What has arrived is echoed at once, also when no more is to be read."""
+        return False
+
+    @property
     def _ends_lines_in_crlf(self) -> bool:
         codec = self._codec
         return codec is not None and codec.is_telnet and not codec.is_on(Side.HIM, Option.BINARY)

@@ -183,18 +183,18 @@ class TelnetMixin:
         return self._take_events(codec)
 
     def _take_events(self, codec: TelnetCodec) -> Any:
-        """Act on what has arrived, as far as not paused: what it is may depend on what is next."""
+        """Act on what has arrived, as far as not paused: a line may lead to raw mode."""
         self._events_wait = False
         events = codec.events()
-        while not self.paused and (codec.is_telnet or self.line_mode):
+        while not self._waits and (codec.is_telnet or self.line_mode):
             event = next(events, None)
             if event is None:
                 break
             why = self._act_on(event)
             if why or (codec.is_telnet and self.half_closed):
                 return why
-        if self.paused or codec.is_telnet:
-            self._events_wait = bool(self.paused)
+        if self._waits or codec.is_telnet:
+            self._events_wait = self._waits
             return None
         if self.line_mode and not (codec.is_plain or self._read_lost):
             if codec.held:
@@ -207,6 +207,11 @@ class TelnetMixin:
         if codec.is_plain:
             self.telnet = "never"
         return why
+
+    @property
+    def _waits(self) -> bool:
+        """Whether what has arrived is left for later."""
+        return bool(self.paused)
 
     def _make_codec(self) -> TelnetCodec:
         if self._codec is None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONGEST_LINE: Final = 1 << 20
-"""Bytes, or columns, after which a line is shown although its end has not come."""
+"""Bytes after which a line is shown although its end has not come; what follows is another."""
+
+LONGEST_ON_TERMINAL: Final = 1 << 14
+"""Columns, the same for a terminal: each sequence of escape can make the work of a whole line."""
 
 LONGEST_SEQUENCE: Final = 1024
 """Characters after which a sequence of escape that does not end is taken for text."""
@@ -78,9 +81,10 @@ class PlainLines:
 
 _SEQUENCE: Final = re.compile(
     r"""
-      \x1b\[ (?P<parameters>[0-?]*) [ -/]* (?P<final>[@-~])  # CSI ... final
-    | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)              # OSC, DCS, PM, APC, SOS ... ST
-    | \x1b [ -/]* [0-OQ-WYZ\\`-~]                             # the others
+      \x1b\[ (?P<number>[0-9]*) [0-9;]* (?P<final>[@-~])  # CSI number ... final
+    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI, for private use or of another kind
+    | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
+    | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
     """,
     re.VERBOSE,
 )
@@ -100,7 +104,7 @@ class TerminalLines:
         self._cells: list[str] = []  # of the line; a wide character has an empty cell after it
         self._column = 0
         self._ended: list[bytes] = []
-        self._moves: dict[str, Callable[[int], None]] = {
+        self._obeyed: dict[str | None, Callable[[int], None]] = {
             "C": lambda count: self._go(self._column + (count or 1)),
             "D": lambda count: self._go(self._column - (count or 1)),
             "G": lambda count: self._go((count or 1) - 1),
@@ -121,8 +125,9 @@ class TerminalLines:
             elif text[position] != "\x1b":
                 self._control(text[position])
                 position += 1
-            elif sequence := _SEQUENCE.match(text, position):
-                self._obey(sequence)
+            elif sequence := _sequence(text, position):
+                if obeyed := self._obeyed.get(sequence["final"]):
+                    obeyed(int(sequence["number"][:6] or 0))
                 position = sequence.end()
             elif _may_go_on(text, position):
                 self._held = text[position:]
@@ -137,31 +142,37 @@ class TerminalLines:
     def start(self) -> bytes:
         """The line that has no end yet, up to the cursor if that is beyond its end."""
         beyond = " " * (self._column - len(self._cells))
-        return _bytes("".join(self._cells) + beyond)
+        return _bytes("".join(self._cells) + beyond) + self._decoder.getstate()[0]
 
     def take(self) -> bytes:
         """Take that line."""
         start = self.start
-        self._cells.clear()
-        self._column = 0
+        self._decoder.reset()
+        self._clear()
         return start
 
     def _take_ordinary(self, text: str) -> int:
-        """Take the lines that `text` begins with, if nothing in them moves; returns their length."""
+        """Take the lines at the start of `text` in which nothing moves; returns their length."""
         moves = _MOVES.search(text)
         end = text.rfind("\n", 0, moves.start() if moves else len(text)) + 1
-        if end and self._column >= len(self._cells):
-            lines = text[: end - 1].replace("\r", "").split("\n")
-            lines[0] = self.take().decode("utf-8", "surrogateescape") + lines[0]
-            self._ended += map(_bytes, lines)
-            return end
-        return 0
+        if not end or self._column != len(self._cells):
+            return 0
+        lines = text[: end - 1].replace("\r", "").split("\n")
+        lines[0] = "".join(self._cells) + lines[0]
+        if len(lines[0]) > LONGEST_ON_TERMINAL:
+            return 0
+        self._ended += map(_bytes, lines)
+        self._clear()
+        return end
+
+    def _clear(self) -> None:
+        self._cells.clear()
+        self._column = 0
 
     def _control(self, char: str) -> None:
         if char == "\n":
             self._ended.append(_bytes("".join(self._cells)))
-            self._cells.clear()
-            self._column = 0
+            self._clear()
         elif char == "\r":
             self._column = 0
         elif char == "\b":
@@ -169,44 +180,68 @@ class TerminalLines:
         elif char == "\t":
             self._go((self._column // TAB_STOP + 1) * TAB_STOP)
 
-    def _obey(self, sequence: re.Match[str]) -> None:
-        if move := self._moves.get(sequence["final"] or ""):
-            number = re.match("[0-9]{0,6}", sequence["parameters"])
-            move(int(number[0] or 0) if number else 0)
-
     def _go(self, column: int) -> None:
         self._column = min(max(column, 0), len(self._cells) + FURTHEST)
 
     def _erase(self, how: int) -> None:
         """Erase from the cursor on (0), up to it (1), or all (2)."""
+        self._part(self._column + (how == 1))
         if how == 0:
             del self._cells[self._column :]
         elif how == 1:
-            self._cells[: self._column + 1] = [" "] * min(self._column + 1, len(self._cells))
+            erased = min(self._column + 1, len(self._cells))
+            self._cells[:erased] = [" "] * erased
         else:
             self._cells.clear()
 
     def _delete(self, count: int) -> None:
-        del self._cells[self._column : self._column + (count or 1)]
+        end = self._column + (count or 1)
+        self._part(self._column)
+        self._part(end)
+        del self._cells[self._column : end]
+
+    def _part(self, column: int) -> None:
+        """Make blanks of a wide character that stands on both sides of `column`."""
+        if 0 < column < len(self._cells) and not self._cells[column]:
+            self._cells[column - 1 : column + 1] = " ", " "
 
     def _put(self, text: str) -> None:
         self._cells.extend([" "] * (self._column - len(self._cells)))
-        cells = list(text) if text.isascii() else [cell for char in text for cell in _cells(char)]
-        self._cells[self._column : self._column + len(cells)] = cells
-        self._column += len(cells)
-        if len(self._cells) > LONGEST_LINE:
-            self._ended.append(self.take())
+        cells = list(text) if text.isascii() else self._wide(text)
+        end = self._column + len(cells)
+        self._part(self._column)
+        self._part(end)
+        self._cells[self._column : end] = cells
+        self._column = end
+        while len(self._cells) > LONGEST_ON_TERMINAL:
+            self._ended.append(_bytes("".join(self._cells[:LONGEST_ON_TERMINAL])))
+            del self._cells[:LONGEST_ON_TERMINAL]
+            self._column = max(self._column - LONGEST_ON_TERMINAL, 0)
+
+    def _wide(self, text: str) -> list[str]:
+        """A cell for each character, or two, or none: that goes with the one before it."""
+        cells: list[str] = []
+        for char in text:
+            width = get_cwidth(char) if char.isprintable() else 1
+            if width > 0 or not (cells or self._column):
+                cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004
+            else:
+                before, at = (cells, len(cells)) if cells else (self._cells, self._column)
+                at -= 1 + (not before[at - 1])
+                before[at] += char
+        return cells
+
+
+def _sequence(text: str, position: int) -> re.Match[str] | None:
+    """The sequence that begins there, if it is whole, and not too long."""
+    sequence = _SEQUENCE.match(text, position)
+    return sequence if sequence and len(sequence[0]) <= LONGEST_SEQUENCE else None
 
 
 def _may_go_on(text: str, position: int) -> bool:
     """Whether the rest of `text` is the start of a sequence."""
     rest = text[position : position + LONGEST_SEQUENCE]
-    return position + len(rest) == len(text) and bool(_START_OF_SEQUENCE.fullmatch(rest))
-
-
-def _cells(char: str) -> list[str]:
-    """What a character takes on a terminal: a cell, or two; what is not printable, one."""
-    return [char, ""] if get_cwidth(char) == 2 else [char]  # noqa: PLR2004
+    return len(rest) < LONGEST_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))
 
 
 def _bytes(text: str) -> bytes:
