@@ -9,8 +9,6 @@ import socket
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from telnet_rules import EVERYTHING, data_of, received
-from telnet_words import in_words
 
 from echoproto.client.connection import CHUNK, Connection, NetworkError, connect
 from echoproto.client.target import Target
@@ -26,6 +24,8 @@ from echoproto.wire.telnet import (
     TelnetCodec,
 )
 from support import DEADLINE, serve
+from telnet_rules import EVERYTHING, data_of, received
+from telnet_words import in_words
 
 MEBIBYTE = 1 << 20
 ROOM = 64 * 1024  # bytes that the system has room for, about, in each direction

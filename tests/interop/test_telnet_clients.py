@@ -17,10 +17,9 @@ from threading import Condition, Thread
 from typing import NamedTuple, Self
 
 import pytest
-from putty import SPECIAL, Putty
-from telnet_words import in_words
 
 from echoproto.wire.telnet import Command
+from putty import SPECIAL, Putty
 from support import (
     BIN,
     DEADLINE,
@@ -33,6 +32,7 @@ from support import (
     serve,
     start,
 )
+from telnet_words import in_words
 
 TELNET_MD = Path(__file__).parents[2] / "docs" / "telnet.md"
 

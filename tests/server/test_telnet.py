@@ -14,7 +14,6 @@ from time import process_time
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from telnet_rules import CLIENT, data_of, received
 from twisted.internet.testing import StringTransport
 
 import support
@@ -30,6 +29,7 @@ from echoproto.wire.telnet import (
     TelnetCodec,
 )
 from support import DEADLINE, connect, receive_all, receive_exactly
+from telnet_rules import CLIENT, data_of, received
 
 MEBIBYTE = 1 << 20
 

@@ -6,11 +6,11 @@ import asyncio
 import stat
 
 import pytest
-from in_shell import CTRL_C, CTRL_D, ENTER, UP, in_shell
 from prompt_toolkit.history import InMemoryHistory
 
 from echoproto.client.connection import NetworkError
 from echoproto.shell.history import open_history
+from in_shell import CTRL_C, CTRL_D, ENTER, UP, in_shell
 
 
 @pytest.mark.parametrize("eol", [b"\r\n", b"\n"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from in_shell import CTRL_C, CTRL_D, ENTER, in_shell
 from prompt_toolkit.history import InMemoryHistory
+
+from in_shell import CTRL_C, CTRL_D, ENTER, in_shell
 
 IAC, SB, SE = b"\xff", b"\xff\xfa", b"\xff\xf0"
 WILL, WONT, DO, DONT = (IAC + bytes([code]) for code in (251, 252, 253, 254))

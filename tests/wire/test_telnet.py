@@ -7,21 +7,6 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telnet_rules import (
-    CLIENT,
-    EVERYTHING,
-    POLICIES,
-    SERVER,
-    check_cuts,
-    check_encoding,
-    check_pair,
-    data_of,
-    merged,
-    policy,
-    received,
-    reply_of,
-    settle,
-)
 
 from echoproto.wire.negotiation import _Q_METHOD, MOST_TURNS, Side, _Input, _State
 from echoproto.wire.telnet import (
@@ -38,6 +23,21 @@ from echoproto.wire.telnet import (
     TelnetCodec,
     terminal_type,
     window_size,
+)
+from telnet_rules import (
+    CLIENT,
+    EVERYTHING,
+    POLICIES,
+    SERVER,
+    check_cuts,
+    check_encoding,
+    check_pair,
+    data_of,
+    merged,
+    policy,
+    received,
+    reply_of,
+    settle,
 )
 
 IAC, WILL, WONT, DO, DONT = (
