@@ -68,8 +68,8 @@ crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as 
 telnet_option = click.option(
     "--telnet",
     type=click.Choice(["auto", "always", "never"]),
-    help="Whether the server speaks telnet: auto is once it shows that, as a shell takes it; a "
-    "pipe takes it never to be; telnet:// and telnets:// are always.",
+    help="Is the server telnet? auto: when it shows that it is. If not given: auto in the shell, "
+    "never in a pipe, and always for telnet:// and telnets://.",
 )
 insecure_option = click.option(
     "-k", "--insecure", is_flag=True, help="TLS: accept any certificate."
@@ -136,12 +136,13 @@ def connect(
                 wait=wait,
                 insecure=insecure,
                 eol={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
-                telnet=telnet or ("always" if target.is_telnet else "auto"),
+                telnet=_telnet_mode(telnet, target, "auto"),
                 history=history or str(target),
             )
             _run(shell)
         else:
-            connecting = _connect(target, wait=wait, insecure=insecure, telnet=telnet)
+            mode = _telnet_mode(telnet, target, "never")
+            connecting = _connect(target, wait=wait, insecure=insecure, telnet=mode)
             _run(_pipe(connecting, [_STDIN], crlf=crlf, idle=idle))
 
 
@@ -168,7 +169,8 @@ def send(
             _STDIN if name == "-" else stack.enter_context(Path(FILE(name)).open("rb")).fileno()
             for name in names or ["-"]
         ]
-        connecting = _connect(target, wait=wait, insecure=insecure, telnet=telnet)
+        mode = _telnet_mode(telnet, target, "never")
+        connecting = _connect(target, wait=wait, insecure=insecure, telnet=mode)
         _run(_pipe(connecting, files, crlf=crlf, idle=idle))
 
 
@@ -182,20 +184,21 @@ def main() -> None:
 
 @asynccontextmanager
 async def _connect(
-    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode | None
+    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode
 ) -> AsyncIterator[Connection | TelnetConnection]:
-    """Connect, for a pipe: through telnet only if the target or the option says so."""
+    """Connect, for a pipe."""
     from echoproto.client.connection import connect
 
-    mode = telnet or ("always" if target.is_telnet else "never")
     async with connect(target, wait, insecure=insecure) as connection:
-        if mode == "never":
+        if telnet == "never":
             yield connection
             return
         from echoproto.client.telnet import FOR_PIPE, TelnetConnection
         from echoproto.wire.telnet import TelnetCodec
 
-        async with TelnetConnection(connection, TelnetCodec(FOR_PIPE, mode=mode)) as through:
+        async with TelnetConnection(
+            connection, TelnetCodec(FOR_PIPE, mode=telnet, ayt=b"")
+        ) as through:
             yield through
 
 
@@ -256,6 +259,14 @@ def _take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
         return take_target(words)
     except TargetError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _telnet_mode(given: TelnetMode | None, target: Target, otherwise: TelnetMode) -> TelnetMode:
+    if not target.is_telnet:
+        return given or otherwise
+    if given == "never":
+        raise click.UsageError(f"--telnet never contradicts {target}; give tcp:// or tls://")
+    return given or "always"
 
 
 def _only_target(words: Sequence[str]) -> Target:

@@ -65,7 +65,7 @@ def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
         return Target(path="/" + first.removeprefix("unix:").lstrip("/")), rest
     scheme, is_url, location = first.partition("://")
     if is_url:
-        return _from_url(scheme, location, first), rest
+        return _from_url(scheme.lower(), location, first), rest
     host, colon, port = first.rpartition(":")
     if colon and (":" not in host or host.endswith("]")):
         return _tcp(host, port, first), rest
@@ -78,6 +78,8 @@ def _from_url(scheme: str, location: str, url: str) -> Target:
     if scheme not in _DEFAULT_PORTS:
         raise TargetError(f"{url}: unknown scheme {scheme}://; give {FORMS}")
     location = location.removesuffix("/")
+    if "@" in location:
+        raise TargetError(f"{url}: a user name has no place in it; give {FORMS}")
     if _DEFAULT_PORTS[scheme] and (":" not in location or location.endswith("]")):
         location += f":{_DEFAULT_PORTS[scheme]}"
     host, colon, port = location.rpartition(":")

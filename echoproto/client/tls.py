@@ -108,7 +108,8 @@ class TLSConnection(Connection):
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            why = f"its certificate is not trusted: {error.verify_message} (-k takes any)"
+            why = f"its certificate is not trusted: {error.verify_message} "
+            why += "(SSL_CERT_FILE names one that is; -k takes any)"
             raise NetworkError(f"{what}: {why}") from None
         except ssl.SSLError as error:
             reason = error.reason or "UNKNOWN_ERROR"

@@ -107,6 +107,11 @@ def endpoint_strings(where: str) -> list[str]:
     is that port on each address of HOST; anything else is an endpoint string already, which is
     checked when it is used.
     """
+    if "://" in where:
+        raise usage.UsageError(
+            f"--listen {where}: URLs are for the client; give PORT, HOST:PORT, [IPV6]:PORT, "
+            "or, for TLS, ssl:PORT:interface=HOST:privateKey=FILE"
+        )
     host, colon, port = where.rpartition(":")
     if host.split(":")[0] in _endpoint_types():
         return [where]

@@ -143,13 +143,18 @@ class TelnetMixin:
         elif command == Command.EOF:
             self.eofReceived()
 
+    @property
+    def is_telnet(self) -> bool:
+        """Whether this is a telnet connection, as far as the client has shown."""
+        return self._codec is not None and self._codec.is_telnet
+
     def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
         """Ask a telnet client to agree on an option; `telnetOptionChanged` tells if it does.
 
-        Raises ValueError if the connection is not telnet.
+        If it refuses, nothing is called. Raises ValueError if the connection is not telnet.
         """
         if self._codec is None or not self._codec.is_telnet:
-            raise ValueError("this connection is not telnet")
+            raise ValueError("the client has not shown that it is telnet: see is_telnet")
         self.transport.wrapped.write(self._codec.request(side, option, on=on))
 
     # What LineProtocol has

@@ -121,7 +121,8 @@ class Shell:
     ) -> None:
         self._eol = eol
         self._output = output or _terminal()
-        self._codec = TelnetCodec(FOR_PERSON, mode=telnet, terminal_type=TERMINAL_TYPE)
+        # No answer to AYT: it would be typed to the server.
+        self._codec = TelnetCodec(FOR_PERSON, mode=telnet, ayt=b"", terminal_type=TERMINAL_TYPE)
         self._codec.window_size = self._size()
         self._connection = TelnetConnection(connection, self._codec, self._told)
         self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
@@ -249,16 +250,27 @@ class Shell:
         prompt = ("class:prompt", commands.PROMPT)
         self._print([prompt, *show(text.encode("utf-8", "surrogateescape")), ("", "\n")])
         match text.split():
-            case ["send", name] if name in commands.SENDABLE and not self._codec.is_plain:
-                self._to_send.put_nowait(commands.SENDABLE[name])
             case ["send", name] if name in commands.SENDABLE:
-                self._print([("", "This connection is not telnet.\n")])
+                self._send_command(commands.SENDABLE[name])
             case ["options"]:
-                self._print([("", "\n".join([*commands.describe_options(self._codec), ""]))])
+                self._print_text(*commands.describe_options(self._codec))
             case ["quit"]:
                 self._session.app.exit(exception=EOFError)
+            case ["help" | "?"]:
+                self._print_text(commands.HELP)
             case _:
-                self._print([("", f"{commands.HELP}\n")])
+                self._print_text(f"There is no command {text!r}.", commands.HELP)
+
+    def _send_command(self, command: Command) -> None:
+        if self._codec.is_plain:
+            self._print_text("This connection is not telnet.")
+            return
+        if not self._codec.is_telnet:
+            self._print_text("The server has shown no telnet; from now on it is taken to be.")
+        self._to_send.put_nowait(command)
+
+    def _print_text(self, *lines: str) -> None:
+        self._print([("", "".join(f"{line}\n" for line in lines))])
 
     def _size(self) -> tuple[int, int]:
         size = self._output.get_size()

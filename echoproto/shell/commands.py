@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 PROMPT: Final = "echoproto> "
 
 HELP: Final = """\
-send ayt|brk|ip|eof   send a telnet command: are you there, break, interrupt, end of file
-                      (also abort, ao, ec, el, nop, susp)
-options               what telnet options were agreed on, on each side
-quit                  end, as Ctrl-D does
-Enter alone           go back to typing to the server"""
+send ayt     send a telnet command: are you there
+             (also brk, ip, eof; abort, ao, ec, el, nop, susp)
+options      what telnet options were agreed on, on each side
+quit         end, as Ctrl-D does
+Enter alone, Ctrl-] or Ctrl-C: back to what you were typing"""
 
 SENDABLE: Final = {
     command.name.lower(): command

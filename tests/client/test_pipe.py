@@ -408,7 +408,6 @@ def test_a_pipe_through_telnet_sends_lf_as_cr_lf_if_that_is_said():
         ["{host}:{port}"],
         ["tcp://{host}:{port}"],
         ["--telnet", "never", "{host}:{port}"],
-        ["--telnet", "never", "telnet://{host}:{port}"],
     ],
     ids=" ".join,
 )
@@ -453,6 +452,11 @@ def test_ten_mebibytes_pass_through_telnet_on_tls_exactly(tls_server, certificat
             "Error: Invalid value for '--telnet': 'maybe'",
         ),
         (["--telnet"], 2, "Error: Option '--telnet' requires an argument."),
+        (
+            ["--telnet", "never", "telnet://localhost"],
+            2,
+            "Error: --telnet never contradicts telnet://localhost:23; give tcp:// or tls://",
+        ),
         (["telnet://"], 2, "Error: telnet://: the host is missing; "),
         (["telnet://localhost", "23"], 2, "Error: unexpected argument '23' after the target tel"),
     ],

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support import BIN, Terminal, start
+from support import BIN, Output, Terminal, eventually, program, start
 
 HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "docs" / "examples"
 
 
 @contextmanager
@@ -131,6 +132,30 @@ def test_log_in_to_prompt_toolkit_s_own_telnet_server(tmp_path):
     assert history(tmp_path) == []
 
 
+@pytest.mark.parametrize("client", ["telnet", "plink", "echoproto"])
+def test_a_password_is_not_shown_by_any_client_of_the_example(client, tmp_path):
+    with start(sys.executable, EXAMPLES / "login.py", "0") as process:
+        log = Output(process.stdout)
+        port = log.wait_for(r"LineFactory starting on (\d+)")[0][1]
+        command = {
+            "telnet": [program("telnet"), "127.0.0.1", port],
+            "plink": [program("plink"), "-telnet", "-P", port, "127.0.0.1"],
+            "echoproto": [BIN / "echoproto", f"127.0.0.1:{port}"],
+        }[client]
+        with Terminal(*command, env={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+            terminal.wait_for("login:")
+            enter(terminal, "alice")
+            terminal.wait_for("login: alice", "Password:")
+            enter(terminal, "secret")
+            lines = eventually(
+                lambda: "Welcome, alice." in terminal.lines() and terminal.lines(), terminal.lines
+            )
+            assert "secret" not in "".join(lines)
+        log.wait_for(r"disconnected: 2 lines, .*: closed by the ")
+        process.kill()
+        log.wait_for_end()
+
+
 def test_commands_to_our_own_server(server, tmp_path):
     with shell_on(f"127.0.0.1:{server.port}", tmp_path) as terminal:
         terminal.wait_for(">")
@@ -138,7 +163,8 @@ def test_commands_to_our_own_server(server, tmp_path):
         terminal.press("C-]")
         terminal.wait_for("echoproto>")
         enter(terminal, "send ayt")
-        terminal.wait_for("[yes, the echo server is here]", "> half a li")
+        lines = terminal.wait_for("[yes, the echo server is here]", "> half a li")
+        assert "The server has shown no telnet; from now on it is taken to be." in lines
         enter(terminal, "ne")
         terminal.wait_for("> half a line", "half a line", ">")
         for command in ("ip", "brk", "nop"):

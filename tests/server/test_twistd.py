@@ -115,6 +115,10 @@ def test_without_listen_it_is_port_2020_of_loopback():
         (["extra"], "unexpected argument 'extra': echo takes only options"),
         (["-l", "65536"], "--listen 65536: a port is at most 65535"),
         (["-l", "nonsense"], "--listen nonsense: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
+        (
+            ["-l", "tls://localhost:2020"],
+            "--listen tls://localhost:2020: URLs are for the client; ",
+        ),
         (["-l", "::1:2020"], "--listen ::1:2020: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
         (["-l", ":2020"], "--listen :2020: give PORT, HOST:PORT, [IPV6]:PORT, or a Twisted"),
         (["-l", "carrier-pigeon:x=1"], "--listen carrier-pigeon:x=1: give PORT, HOST:PORT"),

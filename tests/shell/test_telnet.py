@@ -231,10 +231,9 @@ def test_options_in_words():
 
 def test_what_is_no_command_is_answered_with_what_would_be_one():
     async def script(type_, _, screen):
-        type_(CTRL_BRACKET + "snd ayt" + ENTER)
-        await screen.shows("send ayt|brk|ip|eof")
-        type_(CTRL_BRACKET + "send nothing" + ENTER)
-        await screen.shows("echoproto> send nothing")
+        for command in ("snd ayt", "send nothing", "send"):
+            type_(CTRL_BRACKET + command + ENTER)
+            await screen.shows(f"There is no command '{command}'.\r\nsend ayt ")
 
     assert in_shell(script)[0] == b""
 
@@ -250,6 +249,14 @@ def test_a_command_is_not_hidden_while_the_server_echoes():
 
     _, shown = in_shell(script)
     assert "sec" not in shown.text.replace("echoproto> options", "")
+
+
+def test_it_does_not_answer_ayt_for_that_would_be_typed_to_the_server():
+    async def script(_, peer, screen):
+        await peer.say(b"\xff\xf6there?\r\n")
+        await screen.shows("there?")
+
+    assert in_shell(script, telnet="always")[0] == b""
 
 
 @pytest.mark.parametrize("how", ["quit" + ENTER, CTRL_D])

@@ -1,0 +1,37 @@
+"""A telnet server that asks for a password: .venv/bin/python docs/examples/login.py [PORT]"""
+
+import sys
+
+from twisted.internet import endpoints, reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from echoproto.server.factory import LineFactory
+from echoproto.server.protocol import LineProtocol
+from echoproto.wire.negotiation import Side
+from echoproto.wire.telnet import Option
+
+
+class Login(LineProtocol):
+    telnet = "always"  # also a client that sends nothing before the server does
+    name = b""
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"login: ")
+
+    def lineReceived(self, line: bytes) -> None:
+        if not self.name:
+            self.name = line
+            # While the server says that it echoes, a client shows nothing of what is typed.
+            self.requestTelnetOption(Side.US, Option.ECHO, on=True)
+            self.transport.write(b"Password: ")
+        else:
+            self.requestTelnetOption(Side.US, Option.ECHO, on=False)
+            self.transport.write(b"\r\nWelcome, %b.\r\n" % self.name)
+            self.transport.loseConnection()
+
+
+port = sys.argv[1] if len(sys.argv) > 1 else "2023"
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
+endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
+endpoint.listen(LineFactory(Login))
+reactor.run()
