@@ -256,7 +256,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
         return why
 
     def clearLineBuffer(self) -> bytes:
-        """Take, and return, everything that has arrived and was not delivered."""
+        """Take, and return, the data that is next, as far as it is freed of telnet."""
         return self._splitter.take_rest()
 
     def setLineMode(self, extra: bytes = b"") -> Any:
@@ -294,7 +294,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
         if not self._read_lost:
             self.transport.resumeProducing()
         self._deliver()
-        if self._events_wait and not self.paused and self._codec is not None:
+        busy = self.paused or self._busyReceiving or self._taking_events
+        if self._events_wait and self._codec is not None and not busy:
             self._take_events(self._codec)
             self._deliver()
 
@@ -393,7 +394,8 @@ class EchoProtocol(LineProtocol):
             except LineTooLongError as error:
                 if not self._log_lines:
                     self.lineLengthExceeded(error.line)
-            self.transport.write(b"".join([line + end for line in lines] if end else lines))
+            if lines:
+                self.transport.write(b"".join([line + end for line in lines] if end else lines))
 
     def lineReceived(self, line: bytes) -> None:
         """Log the line, as Python writes bytes: nothing in it can look like a log line."""

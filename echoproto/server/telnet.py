@@ -8,12 +8,13 @@ client shows that it is telnet; what it sent before then is untouched.
 from __future__ import annotations
 
 import socket
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import ISystemHandle
 from zope.interface import directlyProvides, providedBy
 
-from echoproto.wire.negotiation import Policy
+from echoproto.wire.negotiation import Policy, Side
 from echoproto.wire.telnet import (
     Command,
     CommandReceived,
@@ -29,9 +30,8 @@ from echoproto.wire.telnet import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from echoproto.wire.negotiation import Side
     from echoproto.wire.telnet import Event, TelnetMode
 
 _IAC = b"\xff"
@@ -52,12 +52,14 @@ _KEYS_OF_EL = b"\x03\x15\x1a\x1c"
 class TelnetTransport:
     """A transport that escapes what is written to it; `wrapped` is the one that does not.
 
-    For all but writing it is that transport.
+    For all but writing it is that transport. While it is `gathering`, what is written waits: on
+    TLS each write is a record of its own, and a chunk may hold a thousand commands.
     """
 
     def __init__(self, wrapped: Any, codec: TelnetCodec) -> None:
         self.wrapped = wrapped
         self._codec = codec
+        self._gathered: bytearray | None = None
         directlyProvides(self, providedBy(wrapped))
 
     def __getattr__(self, name: str) -> Any:
@@ -65,11 +67,48 @@ class TelnetTransport:
 
     def write(self, data: bytes) -> None:
         """Write data."""
-        self.wrapped.write(self._codec.encode(data))
+        self.write_as_is(self._codec.encode(data))
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Write data that is in pieces."""
         self.write(b"".join(data))
+
+    def write_as_is(self, wire: bytes) -> None:
+        """Write bytes of telnet."""
+        if self._gathered is None:
+            self.wrapped.write(wire)
+        else:
+            self._gathered += wire
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """For the time of the block, what is written waits for its end."""
+        self._gathered = bytearray()
+        try:
+            yield
+        finally:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, and let nothing wait any more."""
+        gathered, self._gathered = self._gathered, None
+        if gathered:
+            self.wrapped.write(bytes(gathered))
+
+    def loseConnection(self) -> None:
+        """Close the connection, once all is written."""
+        self.flush()
+        self.wrapped.loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        """Close our side of the connection, once all is written."""
+        self.flush()
+        self.wrapped.loseWriteConnection()
+
+    def startTLS(self, *args: Any, **kwargs: Any) -> None:
+        """Go on with TLS, after what is written."""
+        self.flush()
+        self.wrapped.startTLS(*args, **kwargs)
 
 
 def receive_urgent_in_line(transport: Any) -> None:
@@ -113,8 +152,10 @@ class TelnetMixin:
     half_closed: bool
     _read_lost: bool
     _events_wait = False
+    _taking_events = False
     _codec: TelnetCodec | None = None
     _after_el = False
+    _telnet_eof = False
 
     # For subclasses
 
@@ -139,9 +180,10 @@ class TelnetMixin:
         """
         if command in _ERASES:
             self.eraseReceived(line=_ERASES[Command(command)])
-            self._after_el = command == Command.EL
+            binary = self._codec is not None and self._codec.is_on(Side.HIM, Option.BINARY)
+            self._after_el = command == Command.EL and not binary
         elif command == Command.EOF:
-            self.eofReceived()
+            self._telnet_eof = True
 
     @property
     def is_telnet(self) -> bool:
@@ -155,7 +197,7 @@ class TelnetMixin:
         """
         if self._codec is None or not self._codec.is_telnet:
             raise ValueError("the client has not shown that it is telnet: see is_telnet")
-        self.transport.wrapped.write(self._codec.request(side, option, on=on))
+        self.transport.write_as_is(self._codec.request(side, option, on=on))
 
     # What LineProtocol has
 
@@ -182,22 +224,23 @@ class TelnetMixin:
         if self._codec is None and (_IAC not in data or self.telnet == "never"):
             return self.plainDataReceived(data)
         codec = self._make_codec()
-        if codec.is_telnet and self.half_closed:
+        if self._telnet_eof:
             return None  # after EOF there is nothing
         codec.feed(data)
         return self._take_events(codec)
 
     def _take_events(self, codec: TelnetCodec) -> Any:
         """Act on what has arrived, as far as not paused: a line may lead to raw mode."""
-        self._events_wait = False
-        events = codec.events()
-        while not self._waits and (codec.is_telnet or self.line_mode):
-            event = next(events, None)
-            if event is None:
-                break
-            why = self._act_on(event)
-            if why or (codec.is_telnet and self.half_closed):
-                return why
+        self._taking_events = True
+        try:
+            with self.transport.gathering() if codec.is_telnet else nullcontext():
+                why = self._take_each(codec)
+        finally:
+            self._taking_events = self._events_wait = False
+        if self._telnet_eof:
+            self.eofReceived()
+        if why or self._telnet_eof or self.transport.disconnecting:
+            return why
         if self._waits or codec.is_telnet:
             self._events_wait = self._waits
             return None
@@ -211,6 +254,18 @@ class TelnetMixin:
         self._codec = None
         if codec.is_plain:
             self.telnet = "never"
+        return why
+
+    def _take_each(self, codec: TelnetCodec) -> Any:
+        events = codec.events()
+        why: Any = None
+        while (codec.is_telnet or self.line_mode) and not (
+            why or self._waits or self._telnet_eof or self.transport.disconnecting
+        ):
+            event = next(events, None)
+            if event is None:
+                break
+            why = self._act_on(event)
         return why
 
     @property
@@ -231,7 +286,7 @@ class TelnetMixin:
                     data = data[data[0] in _KEYS_OF_EL :]
                 return self.plainDataReceived(data) if data else None
             case Reply(data):
-                self.transport.wrapped.write(data)
+                self.transport.write_as_is(data)
             case TelnetBegins():
                 self.telnetBegins()
             case OptionChanged(side, option, on):

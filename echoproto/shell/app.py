@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
+from prompt_toolkit.clipboard import InMemoryClipboard
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
@@ -38,7 +39,6 @@ from echoproto.shell.view import STYLE, show, show_lines
 from echoproto.wire.negotiation import Side
 from echoproto.wire.telnet import (
     Command,
-    CommandReceived,
     Option,
     OptionChanged,
     TelnetBegins,
@@ -196,11 +196,12 @@ class Shell:
                 self._lines.feed(start)
             case OptionChanged(Side.HIM, Option.ECHO, on):
                 if not on:  # what was typed so far was to be hidden
-                    self._session.default_buffer.reset()
-                    self._aside = self._aside and Document()
+                    if self._commanding:
+                        self._aside = Document()
+                    else:
+                        self._session.default_buffer.reset()
+                    self._session.app.clipboard = InMemoryClipboard()
                 self._session.app.invalidate()
-            case CommandReceived(Command.GA | Command.EOR):
-                asyncio.get_running_loop().call_soon(self._show_start)  # it is the user's turn
 
     async def _send(self) -> None:
         """Send what was typed, in order; None is the end of it."""
@@ -299,6 +300,12 @@ class Shell:
         bindings = KeyBindings()
         at_prompt = has_focus(DEFAULT_BUFFER)
         commanding = Condition(lambda: self._commanding)
+        hidden = Condition(lambda: self._hidden)
+
+        @bindings.add("c-r", filter=at_prompt & hidden)
+        @bindings.add("c-s", filter=at_prompt & hidden)
+        def _search_nothing(_: KeyPressEvent) -> None:
+            """What is typed to search with would be shown."""
 
         @bindings.add("c-c", filter=at_prompt & ~commanding)
         def _clear(event: KeyPressEvent) -> None:

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 LONGEST_LINE: Final = 1 << 20
 """Bytes after which a line is shown although its end has not come; what follows is another."""
 
-LONGEST_ON_TERMINAL: Final = 1 << 14
+LONGEST_ON_TERMINAL: Final = 1 << 12
 """Columns, the same for a terminal: each sequence of escape can make the work of a whole line."""
 
 LONGEST_SEQUENCE: Final = 1024
 """Characters after which a sequence of escape that does not end is taken for text."""
+
+MOST_MARKS: Final = 16
+"""Characters without a width of their own that go with the one before them."""
 
 FURTHEST: Final = 1024
 """Columns that the cursor can be moved beyond the end of a line."""
@@ -81,7 +84,7 @@ class PlainLines:
 
 _SEQUENCE: Final = re.compile(
     r"""
-      \x1b\[ (?P<number>[0-9]*) [0-9;]* (?P<final>[@-~])  # CSI number ... final
+      \x1b\[ (?P<number>[0-9]*) (?:;[0-9;]*)? (?P<final>[@-~])  # CSI number ... final
     | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI, for private use or of another kind
     | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
     | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
@@ -91,7 +94,7 @@ _SEQUENCE: Final = re.compile(
 _START_OF_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
 )
-_MOVES: Final = re.compile(r"[\x00\x07\x08\t\x1b]|\r(?!\r*\n)")
+_MOVES: Final = re.compile(r"[\x00\x07\x08\t\x1b]|\r(?![\r\n])")
 _TEXT: Final = re.compile(r"[^\x00\x07\x08\t\n\r\x1b]+")
 
 
@@ -214,6 +217,7 @@ class TerminalLines:
         self._cells[self._column : end] = cells
         self._column = end
         while len(self._cells) > LONGEST_ON_TERMINAL:
+            self._part(LONGEST_ON_TERMINAL)
             self._ended.append(_bytes("".join(self._cells[:LONGEST_ON_TERMINAL])))
             del self._cells[:LONGEST_ON_TERMINAL]
             self._column = max(self._column - LONGEST_ON_TERMINAL, 0)
@@ -223,19 +227,18 @@ class TerminalLines:
         cells: list[str] = []
         for char in text:
             width = get_cwidth(char) if char.isprintable() else 1
-            if width > 0 or not (cells or self._column):
-                cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004
-            else:
-                before, at = (cells, len(cells)) if cells else (self._cells, self._column)
-                at -= 1 + (not before[at - 1])
+            before, at = (cells, len(cells)) if cells else (self._cells, self._column)
+            at -= 1 + (at > 1 and not before[at - 1])  # a wide character has two cells
+            if width == 0 and at >= 0 and len(before[at]) <= MOST_MARKS:
                 before[at] += char
+            else:
+                cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004
         return cells
 
 
 def _sequence(text: str, position: int) -> re.Match[str] | None:
     """The sequence that begins there, if it is whole, and not too long."""
-    sequence = _SEQUENCE.match(text, position)
-    return sequence if sequence and len(sequence[0]) <= LONGEST_SEQUENCE else None
+    return _SEQUENCE.match(text, position, position + LONGEST_SEQUENCE)
 
 
 def _may_go_on(text: str, position: int) -> bool:

@@ -628,6 +628,13 @@ class Recorder(LineProtocol):
                 self.setRawMode()
             case b"pause":
                 self.pauseProducing()
+            case b"blink":
+                self.pauseProducing()
+                self.resumeProducing()
+            case b"blink raw":
+                self.pauseProducing()
+                self.resumeProducing()
+                self.setRawMode()
             case b"close":
                 self.transport.loseConnection()
             case b"fail":
@@ -821,7 +828,7 @@ def test_an_option_can_be_asked_for_and_the_answer_is_told():
 @pytest.mark.parametrize("chunks", [[], [b"hello\n"], [b"\xff"], [b"\xffa\n"], [b"\xff\xff"]])
 def test_an_option_is_not_asked_for_on_a_connection_that_is_plain(chunks):
     protocol, wire = connected(None, *chunks)
-    with pytest.raises(ValueError, match="this connection is not telnet"):
+    with pytest.raises(ValueError, match="has not shown that it is telnet"):
         protocol.requestTelnetOption(Side.US, Option.ECHO, on=True)
     assert wire.value() == b""
 
@@ -896,6 +903,86 @@ def test_telnet_may_show_itself_while_the_protocol_is_paused():
     protocol.resumeProducing()
     assert protocol.calls == [b"pause", b"t\xff\xffwo", b"t\xffhree"]
     assert wire.value() == NO_THANKS
+
+
+def test_a_pause_that_ends_at_once_changes_no_order():
+    protocol, _ = connected(None, HELLO, b"pause\nblink\n" + NOP + b"thrxx" + EC + EC + b"ee\n")
+    protocol.resumeProducing()
+    lines = [call for call in protocol.calls if isinstance(call, bytes)]
+    assert lines == [b"pause", b"blink", b"three"]
+
+
+def test_a_pause_that_ends_at_once_does_not_show_raw_data_to_telnet():
+    protocol, wire = connected(None, b"pause\nblink raw\n" + RAW)
+    protocol.resumeProducing()
+    assert protocol.calls[:2] == [b"pause", b"blink raw"]
+    assert b"".join(data for _, data in protocol.calls[2:]) == RAW
+    assert wire.value() == b""
+
+
+def test_a_pause_in_a_command_that_ends_at_once_changes_no_order():
+    class Blinking(Recorder):
+        def telnetCommandReceived(self, command):
+            super().telnetCommandReceived(command)
+            self.pauseProducing()
+            self.resumeProducing()
+
+    protocol, _ = connected(Blinking(), HELLO, b"pause\none\n" + NOP + b"two\n" + NOP + b"three\n")
+    protocol.resumeProducing()
+    nop = ("command", Command.NOP)
+    assert protocol.calls == [b"pause", b"one", nop, b"two", nop, b"three"]
+
+
+def test_half_close_while_paused_loses_nothing_that_came_before():
+    protocol, wire = connected(None, HELLO, b"pause\n" + NOP + b"two\n" + NOP + b"three\n")
+    protocol.readConnectionLost()
+    assert not wire.disconnecting
+    protocol.resumeProducing()
+    lines = [call for call in protocol.calls if isinstance(call, bytes)]
+    assert lines == [b"pause", b"two", b"three"]
+    assert wire.disconnecting
+
+
+def test_what_comes_after_the_connection_is_closed_is_nothing():
+    protocol, wire = connected(
+        None, HELLO + b"close\n" + SB + NAWS + b"\0\x50\0\x18" + SE + AYT + b"line\n"
+    )
+    assert protocol.calls == [b"close"]
+    assert wire.value() == NO_THANKS
+
+
+def test_in_binary_a_control_byte_after_el_is_data():
+    protocol, _ = connected(None, IAC + WILL + BINARY + EL + b"\x03line\n")
+    assert protocol.calls[-1] == b"\x03line"
+
+
+def test_what_is_written_and_then_closed_is_written_in_order():
+    class Bye(Recorder):
+        def lineReceived(self, _):
+            self.sendLine(b"bye\xff")
+            self.transport.loseConnection()
+
+    _, wire = connected(Bye(), HELLO, IAC + DO + TIMING_MARK + b"quit\n" + IAC + DO + TIMING_MARK)
+    assert wire.value() == NO_THANKS + IAC + WILL + TIMING_MARK + b"bye\xff\xff\r\n"
+    assert wire.disconnecting
+
+
+def test_a_chunk_of_many_commands_is_answered_in_one_write():
+    class Counting(StringTransport):
+        writes = 0
+
+        def write(self, data):
+            self.writes += 1
+            super().write(data)
+
+    wire = Counting()
+    protocol = EchoProtocol()
+    protocol.makeConnection(wire)
+    protocol.dataReceived(HELLO)
+    before = wire.writes
+    protocol.dataReceived((b"x" + NOP + IAC + DO + TIMING_MARK) * 1000)
+    assert wire.writes == before + 1
+    assert wire.value() == NO_THANKS + (b"x" + IAC + WILL + TIMING_MARK) * 1000
 
 
 def test_raw_data_that_was_held_by_a_pause_is_not_taken_for_telnet():

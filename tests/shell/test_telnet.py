@@ -10,7 +10,7 @@ from in_shell import CTRL_C, CTRL_D, ENTER, in_shell
 IAC, SB, SE = b"\xff", b"\xff\xfa", b"\xff\xf0"
 WILL, WONT, DO, DONT = (IAC + bytes([code]) for code in (251, 252, 253, 254))
 BINARY, ECHO, SGA, TTYPE, NAWS = (bytes([option]) for option in (0, 1, 3, 24, 31))
-CTRL_BRACKET = "\x1d"
+CTRL_BRACKET, CTRL_R, CTRL_U, CTRL_Y = "\x1d", "\x12", "\x15", "\x19"
 SIZE = SB + NAWS + b"\0\x50\0\x18" + SE
 
 
@@ -152,12 +152,49 @@ def test_what_is_typed_that_is_no_text_is_escaped_for_telnet():
     in_shell(script, telnet="always")
 
 
-def test_a_go_ahead_shows_the_prompt():
-    async def script(_, peer, screen):
-        await peer.say(b"ready" + IAC + b"\xf9")
-        await screen.shows("ready")
+def test_what_was_hidden_does_not_come_back_out_of_the_kill_ring():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret" + CTRL_U + "x")
+        await screen.shows("Password: *")
+        await peer.say(WONT + ECHO + b"\r\nlogin: ")
+        await screen.shows("login: ")
+        type_(CTRL_Y + "me" + ENTER)
+        await peer.has_received(b"me\r\n")
 
-    in_shell(script, telnet="always")
+    received, shown = in_shell(script)
+    assert b"secret" not in received
+    assert "secret" not in shown.text
+
+
+def test_what_is_hidden_cannot_be_searched_for_in_clear():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_(CTRL_R + "secret" + ENTER)
+        await peer.has_received(b"secret\r\n")
+
+    _, shown = in_shell(script)
+    assert "secret" not in shown.text
+
+
+def test_a_server_that_stops_echoing_leaves_a_command_alone():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret" + CTRL_BRACKET + "opt")
+        await screen.shows("echoproto> opt")
+        await peer.say(WONT + ECHO + b"\r\nlogin: ")
+        await peer.has_received(DONT + ECHO)
+        type_("ions" + ENTER)
+        await screen.shows("echoproto> options\r\n")
+        type_("me" + ENTER)
+        await peer.has_received(b"me\r\n")
+
+    received, shown = in_shell(script)
+    assert received == DO + ECHO + DONT + ECHO + b"me\r\n"
+    assert "secret" not in shown.text
 
 
 # The command line
