@@ -191,9 +191,7 @@ class Shell:
         """Act on what telnet tells."""
         match event:
             case TelnetBegins():
-                start = self._lines.take()
-                self._lines = TerminalLines()
-                self._lines.feed(start)
+                self._begin_telnet()
             case OptionChanged(Side.HIM, Option.ECHO, on):
                 if not on:  # what was typed so far was to be hidden
                     if self._commanding:
@@ -203,13 +201,19 @@ class Shell:
                     self._session.app.clipboard = InMemoryClipboard()
                 self._session.app.invalidate()
 
+    def _begin_telnet(self) -> None:
+        """From now on the server writes to a terminal."""
+        start = self._lines.take()
+        self._lines = TerminalLines()
+        self._lines.feed(start)
+
     async def _send(self) -> None:
         """Send what was typed, in order; None is the end of it."""
         while (item := await self._to_send.get()) is not None:
-            if isinstance(item, Command):
-                self._connection.send_command(item)
-            else:
+            if not isinstance(item, Command):
                 await self._connection.send(item)
+            elif not self._codec.is_plain:
+                self._connection.send_command(item)
         await self._connection.send_eof()
 
     def _end(self) -> None:
@@ -267,7 +271,8 @@ class Shell:
             self._print_text("This connection is not telnet.")
             return
         if not self._codec.is_telnet:
-            self._print_text("The server has shown no telnet; from now on it is taken to be.")
+            self._print_text("The server has shown no telnet; from now on it is taken for telnet.")
+            self._begin_telnet()
         self._to_send.put_nowait(command)
 
     def _print_text(self, *lines: str) -> None:
