@@ -919,17 +919,20 @@ def test_a_pause_that_ends_at_once_does_not_show_raw_data_to_telnet():
     assert wire.value() == b""
 
 
-def test_a_pause_in_a_command_that_ends_at_once_changes_no_order():
+def test_a_pause_in_a_command_that_ends_at_once_changes_no_order_and_loses_no_answer():
     class Blinking(Recorder):
         def telnetCommandReceived(self, command):
             super().telnetCommandReceived(command)
             self.pauseProducing()
             self.resumeProducing()
 
-    protocol, _ = connected(Blinking(), HELLO, b"pause\none\n" + NOP + b"two\n" + NOP + b"three\n")
+    mark = IAC + DO + TIMING_MARK
+    chunk = b"pause\n" + mark + b"one\n" + NOP + b"two\n" + NOP + mark + b"three\n"
+    protocol, wire = connected(Blinking(), HELLO, chunk)
     protocol.resumeProducing()
     nop = ("command", Command.NOP)
     assert protocol.calls == [b"pause", b"one", nop, b"two", nop, b"three"]
+    assert wire.value() == NO_THANKS + (IAC + WILL + TIMING_MARK) * 2
 
 
 def test_half_close_while_paused_loses_nothing_that_came_before():
