@@ -21,6 +21,10 @@ MODULES = [
 
 MAY_NOT = {
     "wire": ["twisted", "asyncio", "socket", "time", "select", "prompt_toolkit", "zope", "click"],
+    "reactor": [
+        *["echoproto.wire", "echoproto.server", "echoproto.client", "echoproto.shell"],
+        *["prompt_toolkit", "click"],
+    ],
     "server": ["echoproto.client", "echoproto.shell", "prompt_toolkit", "click"],
     "client": ["echoproto.server", "echoproto.shell", "twisted", "prompt_toolkit"],
     "shell": ["echoproto.server", "twisted"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
+from echoproto.reactor.install import install
 from echoproto.server.factory import LineFactory, show_address
 from echoproto.server.options import Options, refuse
 from echoproto.server.protocol import EchoProtocol
@@ -87,6 +90,9 @@ def _explain(where: str, error: BaseException | None) -> str:
 
 def makeService(options: Options) -> EchoService:
     """Make the service that `options` ask for; for twistd."""
+    if "twisted.internet.reactor" not in sys.modules:  # no --reactor was given
+        with suppress(ImportError):
+            install()
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

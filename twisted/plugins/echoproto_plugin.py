@@ -1,5 +1,6 @@
 """Tell twistd of `twistd echo`. Imported while twistd's plugin cache is cold: nothing heavy."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 echo = ServiceMaker(
@@ -8,3 +9,4 @@ echo = ServiceMaker(
     "An echo service: every byte that a client sends comes back.",
     "echo",
 )
+uvloop = Reactor("uvloop", "echoproto.reactor.install", "As fast as uvloop: needs that installed.")

@@ -1,0 +1,200 @@
+"""`Sender`: the half of a connection that sends, on a uvloop transport.
+
+What is written goes out at once where the system takes it, and all else follows from what it does
+not take: producers are paused and resumed, and a connection closes once all is sent. It does as
+Twisted's `abstract.FileDescriptor` does, where `_sent` is the end of `doWrite`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+    from collections.abc import Callable, Iterable
+
+    from echoproto.reactor.loop import Loop
+
+log = Logger()
+
+
+class Sender:
+    """Sends; `Connection` has the rest.
+
+    `write(data)` is an attribute: uvloop's method, for as long as that is right.
+    """
+
+    # What every connection has is in slots; __dict__ is made for one that needs more.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_full",
+        "_uv",
+        "connected",
+        "disconnecting",
+        "producer",
+        "write",
+    )
+
+    _uv: Transport
+    _protocol: Any
+    loop: Loop
+    write: Callable[[bytes], None]
+
+    streamingProducer = True
+    _producer_paused = False
+    _write_closing = False
+    _write_closed = False
+
+    def __init__(self) -> None:
+        self.connected = 0
+        self.disconnecting = 0
+        self.producer: Any = None
+        self._full = False  # more is unsent than there should be
+
+    # What uvloop calls
+
+    def pause_writing(self) -> None:
+        """Too much is unsent."""
+        self._full = True
+        if self.producer is not None and self.streamingProducer:
+            self._producer_paused = True
+            self._guard(self.producer.pauseProducing)
+
+    def resume_writing(self) -> None:
+        """All is sent."""
+        self._full = False
+        self._sent()
+
+    # What happens once all is sent
+
+    def _sent(self) -> None:
+        """Ask a producer for more, or close."""
+        if self._full or not self.connected:
+            return
+        if self.producer is not None and (self._producer_paused or not self.streamingProducer):
+            self._producer_paused = False
+            self._guard(self.producer.resumeProducing)
+        elif self.disconnecting:
+            self._uv.close()
+        elif self._write_closing:
+            self._close_write_side()
+
+    def _watch_sending(self) -> None:
+        """From now on, call `_sent` whenever all is sent."""
+        self._set_write(self._write_and_watch)
+        self._uv.set_write_buffer_limits(high=0)
+        self._sent_soon()
+
+    def _write_and_watch(self, data: bytes) -> None:
+        self._uv.write(data)
+        self._sent_soon()
+
+    def _sent_soon(self) -> None:
+        if not self._full:  # or else resume_writing will be called
+            self.loop.call_soon(self._sent)
+
+    def _set_write(self, write: Callable[[bytes], None]) -> None:
+        self.write = write
+
+    def _guard(self, call: Callable[[], object]) -> None:
+        """Call what is not ours; if it raises, log that, and lose the connection."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whatever it raises
+            log.failure("Unhandled Error")
+            self.connectionLost(Failure(error))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is lost."""
+        raise NotImplementedError
+
+    # ITransport, ITCPTransport
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Write data that is in pieces. Raises TypeError where one is not bytes."""
+        self.write(join(iovec))
+
+    def loseConnection(self) -> None:
+        """Close the connection, once all is sent, and what a paused producer still gives."""
+        if self.connected and not self.disconnecting:
+            self.disconnecting = 1
+            self._uv.pause_reading()
+            if self._write_closed:
+                self.connectionLost(Failure(ConnectionDone()))
+            else:
+                self._watch_sending()
+
+    def loseWriteConnection(self) -> None:
+        """Half-close the connection, once all is sent."""
+        if self.connected and not (self._write_closing or self._write_closed):
+            self._write_closing = True
+            self._watch_sending()
+
+    def _close_write_side(self) -> None:
+        self._write_closing = False
+        self._write_closed = True
+        self._set_write(ignore)
+        self._uv.write_eof()
+        protocol = IHalfCloseableProtocol(self._protocol, None)
+        if protocol is not None:
+            self._guard(protocol.writeConnectionLost)
+
+    # IConsumer
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take data from a producer until it is unregistered.
+
+        Raises RuntimeError if there is one already.
+        """
+        if self.producer is not None:
+            raise RuntimeError(f"producer {self.producer} was never unregistered")
+        if not self.connected:
+            producer.stopProducing()
+            return
+        self.producer = producer
+        if not streaming:
+            self.streamingProducer = False
+            self._watch_sending()
+            producer.resumeProducing()
+        elif self._full:
+            self._producer_paused = True
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Take no more from the producer."""
+        self.producer = None
+        if not self.connected:
+            return
+        if self.disconnecting or self._write_closing:
+            self._sent_soon()
+        elif not self.streamingProducer:
+            self.streamingProducer = True
+            self._set_write(self._uv.write)
+            self._uv.set_write_buffer_limits()
+
+    def stopConsuming(self) -> None:
+        """Be done with the producer, and close."""
+        self.unregisterProducer()
+        self.loseConnection()
+
+    def stopProducing(self) -> None:
+        """Close."""
+        self.loseConnection()
+
+
+def join(pieces: Iterable[bytes]) -> bytes:
+    """The pieces as one. Raises TypeError where one is not bytes."""
+    try:
+        return b"".join(pieces)
+    except TypeError:
+        raise TypeError("Data must be bytes") from None
+
+
+def ignore(data: bytes) -> None:
+    """Write nowhere: the connection takes nothing any more."""
