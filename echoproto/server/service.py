@@ -42,7 +42,7 @@ class CannotStartError(SystemExit, Exception):
 class EchoService(Service):
     """Serves `factory` on `endpoints`, each given with its endpoint string.
 
-    `privilegedStartService` raises CannotStartError.
+    `privilegedStartService`, or `startService` if that was not called, raises CannotStartError.
     """
 
     def __init__(
@@ -59,6 +59,15 @@ class EchoService(Service):
     def privilegedStartService(self) -> None:
         """Listen: before twistd gives up its privileges, so that low ports work."""
         super().privilegedStartService()
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, if that is not done: twist has no privileges to give up."""
+        super().startService()
+        if not self._ports:
+            self._listen()
+
+    def _listen(self) -> None:
         failures: list[Failure] = []
         for where, endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
