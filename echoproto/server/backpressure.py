@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IConsumer, IHalfCloseableDescriptor, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
@@ -11,7 +11,11 @@ from zope.interface import implementer
 from echoproto.server.telnet import TelnetTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from echoproto.server.protocol import LineProtocol
+
+# Who has paused a protocol. It reads on when nobody has.
+BY_CALLER: Final = 1
+BY_TRANSPORT: Final = 2
 
 
 def bottom_of(transport: Any) -> Any:
@@ -44,14 +48,11 @@ class Backpressure:
     producer.
     """
 
-    __slots__ = ("_pause", "_resume", "_transport")
+    __slots__ = ("_protocol", "_transport")
 
-    def __init__(
-        self, transport: Any, pause: Callable[[], None], resume: Callable[[], None]
-    ) -> None:
-        self._transport = bottom_of(transport)
-        self._pause = pause
-        self._resume = resume
+    def __init__(self, protocol: LineProtocol) -> None:
+        self._protocol = protocol
+        self._transport = bottom_of(protocol.transport)
         if IConsumer.providedBy(self._transport):
             self._transport.registerProducer(self, streaming=True)
 
@@ -62,7 +63,7 @@ class Backpressure:
 
     def pauseProducing(self) -> None:
         """Too much is unsent."""
-        self._pause()
+        self._protocol.pause_by(BY_TRANSPORT)
 
     def resumeProducing(self) -> None:
         """All is sent."""
@@ -70,7 +71,7 @@ class Backpressure:
             # Twisted closes only once the producer is gone.
             self._transport.unregisterProducer()
         else:
-            self._resume()
+            self._protocol.resume_by(BY_TRANSPORT)
 
     def stopProducing(self) -> None:
         """The connection is lost: there is nothing to stop."""

@@ -49,6 +49,8 @@ class LineFactory(ServerFactory):
     """
 
     noisy = False  # Twisted would log each start and stop of the factory
+    urgent_in_line = False
+    """Whether every port has SO_OOBINLINE set, so that no connection need set it for itself."""
 
     def __init__(self, protocol: Callable[[], LineProtocol]) -> None:
         self.connections: dict[LineProtocol, float] = {}

@@ -6,21 +6,28 @@ are, and what is logged when one opens or closes.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from inspect import getattr_static
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
+    ISystemHandle,
 )
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
-from echoproto.server.backpressure import Backpressure, bottom_of, can_half_close
-from echoproto.server.telnet import TelnetMixin, receive_urgent_in_line
+from echoproto.server.backpressure import (
+    BY_CALLER,
+    BY_TRANSPORT,
+    Backpressure,
+    bottom_of,
+    can_half_close,
+)
+from echoproto.server.telnet import IAC, TelnetMixin, receive_urgent_in_line
 from echoproto.wire.framing import (
     ANY_LINE_END,
     LineSplitter,
@@ -46,13 +53,18 @@ log = Logger("echoproto")
 LINGER = 5.0
 """Seconds that a client has to end the connection, after its EOF and ours."""
 
-# Who has paused a protocol. It reads on when nobody has.
-_BY_CALLER = 1
-_BY_TRANSPORT = 2
+_CR = 0x0D
+
+_SHORT = 32
+"""Bytes. Where lines are longer, `replace` counts them faster than `count`: it takes 13 ns for each
+LF, and `count` 0.4 ns for each byte."""
 
 
 class ConnectionObserver(Protocol):
     """What is told of connections: `LineFactory`, or None."""
+
+    urgent_in_line: bool
+    """Whether all connections have SO_OOBINLINE already, from the port that has accepted them."""
 
     def connected(self, protocol: LineProtocol) -> None:
         """The connection is open; `connectionMade` was not called yet."""
@@ -64,6 +76,40 @@ class ConnectionObserver(Protocol):
         """The connection is lost, because of `reason`."""
 
 
+class _NotConnected:
+    """A LineReceiver works without a transport, too."""
+
+    disconnecting = False
+
+
+class _Setting:
+    """An attribute that says how the next line is delivered.
+
+    To set it on a protocol ends the loop over the lines that are split already: so that need not
+    look at each of these attributes after each line.
+    """
+
+    def __init__(self, name: str, default: object) -> None:
+        self._own = f"_own_{name}"
+        self._default = default
+
+    def __get__(self, protocol: LineProtocol | None, owner: type | None = None) -> Any:
+        return self._default if protocol is None else getattr(protocol, self._own, self._default)
+
+    def __set__(self, protocol: LineProtocol, value: object) -> None:
+        setattr(protocol, self._own, value)
+        protocol._interrupt()  # noqa: SLF001 - a part of it
+
+
+def _with_settings(cls: type[LineProtocol]) -> type[LineProtocol]:
+    for name in ("delimiter", "MAX_LENGTH", "line_mode", "paused"):
+        value = getattr_static(cls, name)
+        if not hasattr(value, "__get__"):
+            setattr(cls, name, _Setting(name, value))
+    return cls
+
+
+@_with_settings
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class LineProtocol(TelnetMixin, LineReceiver):
     """A `LineReceiver` for any client: subclass it and write `lineReceived`.
@@ -91,7 +137,6 @@ class LineProtocol(TelnetMixin, LineReceiver):
     delimiter: bytes = ANY_LINE_END
     observer: ConnectionObserver | None = None
 
-    lines_received = 0
     connection_id: int | None = None
     """The number that logs name the connection by; `LineFactory` gives it."""
     _backpressure: Backpressure | None = None
@@ -104,10 +149,28 @@ class LineProtocol(TelnetMixin, LineReceiver):
 
     transport: Any
     _paused_by = 0
+    _splitter: LineSplitter | None = None
 
-    @cached_property
-    def _splitter(self) -> LineSplitter:
-        return LineSplitter(self.delimiter, self.MAX_LENGTH)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _with_settings(cls)
+
+    @property
+    def lines_received(self) -> int:
+        """How many lines have come, and those that were too long."""
+        return self._splitter.taken if self._splitter is not None else 0
+
+    def _interrupt(self) -> None:
+        if self._splitter is not None:
+            self._splitter.interrupt()
+
+    def _make_splitter(self) -> LineSplitter:
+        if self._splitter is None:
+            self._splitter = LineSplitter(self.delimiter, self.MAX_LENGTH)
+            if isinstance(getattr(type(self.transport), "disconnecting", None), int):
+                # It is read after each line, which takes 15 ns less on the instance.
+                self.transport.disconnecting = self.transport.disconnecting
+        return self._splitter
 
     # The connection
 
@@ -117,8 +180,10 @@ class LineProtocol(TelnetMixin, LineReceiver):
         self._register_backpressure()
         if self.observer is not None:
             self.observer.connected(self)
-        if self.telnet != "never":
-            receive_urgent_in_line(bottom_of(transport))
+        if self.telnet != "never" and not (self.observer and self.observer.urgent_in_line):
+            bottom = bottom_of(transport)
+            if ISystemHandle.providedBy(bottom):
+                receive_urgent_in_line(bottom.getHandle())
         if self.telnet == "always":
             self.telnetBegins()
         super().makeConnection(self.transport)
@@ -128,7 +193,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
         if self._backpressure is not None:
             self._backpressure.unregister()
             self._backpressure = None
-            self._resume(_BY_TRANSPORT)
+            self.resume_by(BY_TRANSPORT)
 
     def handshakeCompleted(self) -> None:
         """TLS is on, perhaps since `startTLS`: that takes the producer along, up into TLS."""
@@ -137,11 +202,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
             self._register_backpressure()
 
     def _register_backpressure(self) -> None:
-        self._backpressure = Backpressure(
-            self.transport,
-            partial(self._pause, _BY_TRANSPORT),
-            partial(self._resume, _BY_TRANSPORT),
-        )
+        self._backpressure = Backpressure(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the observer. `reason` is why."""
@@ -191,12 +252,12 @@ class LineProtocol(TelnetMixin, LineReceiver):
 
     def plainDataReceived(self, data: bytes) -> Any:
         """Call `lineReceived` or `rawDataReceived` for `data`, as far as not paused."""
-        self._splitter.feed(data)
+        self._make_splitter().feed(data)
         return self._deliver()
 
     def eraseReceived(self, *, line: bool) -> None:
         """Forget the last character of a line that has no end yet, or all of it."""
-        self._splitter.erase(line=line)
+        self._make_splitter().erase(line=line)
 
     def telnetBegins(self) -> None:
         """The client has shown that it is telnet. Call the inherited one if you override it."""
@@ -209,7 +270,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
             return None
         self._busyReceiving = True
         try:
-            why = self._dispatch()
+            why = self._dispatch(self._splitter) if self._splitter is not None else None
         finally:
             self._busyReceiving = False
         if self.half_closed and not (self.paused or self._events_wait or self._told_half_closed):
@@ -217,9 +278,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
             self.peerHalfClosed()
         return why
 
-    def _dispatch(self) -> Any:
-        splitter = self._splitter
-        transport = self.transport
+    def _dispatch(self, splitter: LineSplitter) -> Any:
+        transport = self.transport or _NotConnected
         why: Any = None
         while not (why or self.paused):
             if not self.line_mode:
@@ -228,7 +288,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
                     return None
                 why = self.rawDataReceived(rest)
                 continue
-            if transport is not None and transport.disconnecting:
+            if transport.disconnecting:
                 splitter.take_rest()  # it will never be delivered
                 return None
             if splitter.delimiter is not self.delimiter or splitter.max_length != self.MAX_LENGTH:
@@ -236,57 +296,50 @@ class LineProtocol(TelnetMixin, LineReceiver):
             try:
                 lines = splitter.lines()
             except LineTooLongError as error:
-                self.lines_received += 1
                 why = self.lineLengthExceeded(error.line)
                 continue
             if not length_hint(lines):
                 return None
-            for line in lines:
-                self.lines_received += 1
+            for line in lines:  # to its end, or where a _Setting ends it
                 why = self.lineReceived(line)
-                if (
-                    why
-                    or self.paused
-                    or not self.line_mode
-                    or (transport is not None and transport.disconnecting)
-                    or self.delimiter is not splitter.delimiter
-                    or splitter.max_length != self.MAX_LENGTH
-                ):
+                if why or transport.disconnecting:
                     break
         return why
 
     def clearLineBuffer(self) -> bytes:
         """Take, and return, the data that is next, as far as it is freed of telnet."""
-        return self._splitter.take_rest()
+        return self._make_splitter().take_rest()
 
     def setLineMode(self, extra: bytes = b"") -> Any:
         """Go to line mode; `extra` is put in front of what has arrived."""
         self.line_mode = 1
-        self._splitter.put_back(extra)
+        self._make_splitter().put_back(extra)
         return self._deliver()
 
     # Pausing: by whoever calls pauseProducing, and by the transport
 
     def pauseProducing(self) -> None:
         """Deliver nothing, and read nothing, until `resumeProducing` is called."""
-        self._pause(_BY_CALLER)
+        self.pause_by(BY_CALLER)
 
     def resumeProducing(self) -> None:
         """Deliver what has arrived, and read on."""
-        self._resume(_BY_CALLER)
+        self.resume_by(BY_CALLER)
 
     def stopProducing(self) -> None:
         """Deliver nothing more, and close the connection."""
         self.paused = True
-        self._paused_by |= _BY_CALLER
+        self._paused_by |= BY_CALLER
         self.transport.stopProducing()
 
-    def _pause(self, who: int) -> None:
+    def pause_by(self, who: int) -> None:
+        """Pause, until `who` resumes as well."""
         self.paused = True
         self._paused_by |= who
         self.transport.pauseProducing()
 
-    def _resume(self, who: int) -> None:
+    def resume_by(self, who: int) -> None:
+        """Resume, unless someone else has paused too."""
         self._paused_by &= ~who
         if self._paused_by:
             return
@@ -311,18 +364,51 @@ class EchoProtocol(LineProtocol):
 
     answer_to_ayt = b"\r\n[yes, the echo server is here]\r\n"
 
-    _ended_in_cr = False  # what was received
     _echoed_cr = False  # what was echoed ended in a CR, and that went out as CR LF
     _ahead = False  # a 255 was echoed before it was known whether it began a command
 
     def __init__(
         self, mode: Mode = "stream", *, log_lines: bool = False, telnet: TelnetMode = "auto"
     ) -> None:
+        # On the instance, where `dataReceived` reads them fast.
+        self.bytes_received = self._lines_echoed = 0
+        self._ended_in_cr = False  # what was received
+        self._codec = None
+        self._splits = mode == "line" or log_lines
         self.telnet = telnet
         self._log_lines = log_lines
         self._whole_lines: LineSplitter | None = None
         if mode == "line":
             self._whole_lines = LineSplitter(max_length=self.MAX_LENGTH, keep_ends=True)
+
+    @property
+    def lines_received(self) -> int:
+        """How many lines have come."""
+        return self._lines_echoed + super().lines_received
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Echo `data`, and count its lines.
+
+        Plain data, in mode "stream", takes this one frame, and a few calls of C for all its lines.
+        To look for two bytes in it takes longer than all the rest: that is for mixed ends only.
+        """
+        if self._splits or self._codec is not None or IAC in data:
+            return super().dataReceived(data)
+        self.transport.write(data)
+        if self._lines_echoed * _SHORT > self.bytes_received:
+            lines = data.count(b"\n")
+            mixed = _CR in data
+        else:
+            without_lf = data.replace(b"\n", b"")
+            lines = len(data) - len(without_lf)
+            mixed = _CR in without_lf and without_lf.replace(b"\r", b"\r\n") != data
+        if mixed or self._ended_in_cr:  # else each CR, if there is one, has its LF
+            lines += data.count(b"\r") - (lines and data.count(b"\r\n"))
+            lines -= self._ended_in_cr and data.startswith(b"\n")
+            self._ended_in_cr = data.endswith(b"\r")
+        self._lines_echoed += lines
+        self.bytes_received += len(data)
+        return None
 
     def undecidedDataReceived(self, data: bytes) -> None:
         """Hold nothing back in mode "stream", though it may be the start of a command."""
@@ -347,11 +433,8 @@ class EchoProtocol(LineProtocol):
             self._echo(data)
         if self._log_lines:
             return super().plainDataReceived(data)
-        if self._ended_in_cr or b"\r" in data:
-            self.lines_received += count_lines(data, after_cr=self._ended_in_cr)
-            self._ended_in_cr = data.endswith(b"\r")
-        else:
-            self.lines_received += data.count(b"\n")
+        self._lines_echoed += count_lines(data, after_cr=self._ended_in_cr)
+        self._ended_in_cr = data.endswith(b"\r")
         return None
 
     def _echo(self, data: bytes) -> None:

@@ -18,6 +18,7 @@ from echoproto.reactor.install import install
 from echoproto.server.factory import LineFactory, show_address
 from echoproto.server.options import Options, refuse
 from echoproto.server.protocol import EchoProtocol
+from echoproto.server.telnet import receive_urgent_in_line
 from echoproto.server.tls import make_lossless
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class EchoService(Service):
             self._listen()
 
     def _listen(self) -> None:
+        self._factory.urgent_in_line = True
         failures: list[Failure] = []
         for where, endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
@@ -76,6 +78,11 @@ class EchoService(Service):
 
     def _listening(self, port: IListeningPort) -> None:
         make_lossless(getattr(port, "factory", None))
+        listener = getattr(port, "socket", None)  # what it accepts has the same options
+        if listener is None:
+            self._factory.urgent_in_line = False
+        else:
+            receive_urgent_in_line(listener)
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 

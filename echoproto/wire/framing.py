@@ -20,9 +20,11 @@ data in the middle of a chunk.
 from __future__ import annotations
 
 import re
+from copy import copy
 from itertools import accumulate
 from operator import length_hint
-from typing import TYPE_CHECKING, Final, NoReturn
+from sys import maxsize
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +40,12 @@ ANY_LINE_END: Final = _AnyLineEnd(b"\r\n")
 """As a delimiter: LF, CR LF, CR NUL and CR all end a line. As bytes: CR LF, the one to send."""
 
 SHORTEST_BLOCK: Final = 64
-LONGEST_BLOCK: Final = 16 * 1024
+LONGEST_BLOCK: Final = 64 * 1024
 """Bytes that are split at a time: few at first, and again after the rest was taken, then more and
 more. So no more is split in vain, when the rest is taken, than was split to some purpose."""
+
+_MANY_LINES: Final = 4 * 1024
+"""Bytes of a limit from which on a block is no longer than the limit: then no line in it can be."""
 
 _CR: Final = 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
@@ -89,6 +94,11 @@ def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
+def _end(iterator: Any) -> None:
+    """Let a list's iterator be at its end, at once, however much is left in the list."""
+    iterator.__setstate__(maxsize)
+
+
 class LineSplitter:
     """Splits a stream of bytes into lines.
 
@@ -103,7 +113,9 @@ class LineSplitter:
         "_block",
         "_block_size",
         "_data",
+        "_given",
         "_lines",
+        "_longest_block",
         "_partial",
         "_pos",
         "_skipping",
@@ -127,7 +139,8 @@ class LineSplitter:
         self._partial = bytearray()  # the start of an unfinished line: no line end in it
         self._block_size = SHORTEST_BLOCK  # of the next block
         self._block = b""  # what was split last, and the iterator over its lines
-        self._lines = iter(list[bytes]())
+        self._lines: Any = iter(list[bytes]())
+        self._given = 0  # lines, of all blocks so far
         self._after_cr = False  # the block ends with CR: LF or NUL next belongs to it
         self._skipping = False  # inside a line that was too long
         self.configure(delimiter, max_length)
@@ -140,13 +153,29 @@ class LineSplitter:
     def lines(self) -> Iterator[bytes]:
         """The next complete lines: an iterator over some of them, empty when there are no more.
 
-        It may be left at any line; what was not taken from it comes with the next call.
+        It may be left at any line, or be ended by `interrupt`; what was not taken from it comes
+        with the next call.
 
         Raises LineTooLongError, once for each line that is too long, in its place.
         """
         if not length_hint(self._lines):
             self._split()
-        return self._lines
+        lines: Iterator[bytes] = self._lines
+        return lines
+
+    def interrupt(self) -> None:
+        """End the iterator that `lines` has given, where it is.
+
+        So who loops over it need not look, after each line, whether to go on.
+        """
+        if length_hint(self._lines):
+            ended, self._lines = self._lines, copy(self._lines)
+            _end(ended)
+
+    @property
+    def taken(self) -> int:
+        """How many lines were taken, and those that were too long."""
+        return self._given - length_hint(self._lines)
 
     def __iter__(self) -> Iterator[bytes]:
         """All complete lines. Raises as `lines` does, and goes on when iterated again."""
@@ -174,8 +203,8 @@ class LineSplitter:
             self._after_cr = False
             self._skipping = False  # the end of the line that was skipped is in the rest
         self._block_size = SHORTEST_BLOCK
-        for _ in self._lines:
-            pass  # whoever still holds the iterator gets nothing more from it
+        self._given -= untaken
+        _end(self._lines)  # whoever still holds it gets nothing more from it
         self._partial.clear()
         self._data, self._pos = b"", 0
         return rest
@@ -207,15 +236,23 @@ class LineSplitter:
             self._data = self.take_rest()  # to be split anew
         self.delimiter = delimiter
         self.max_length = max_length
+        self._longest_block = LONGEST_BLOCK
+        if max_length is not None and max_length >= _MANY_LINES:
+            self._longest_block = min(max_length, LONGEST_BLOCK)
 
     def _split(self) -> None:
         """Split the next block, and leave its lines in `_lines`."""
-        late_end = self._pass_end_of_cr()
-        if late_end and self.keep_ends and self._block:
-            self._block = late_end
-            self._lines = iter([late_end])
+        if self._pos == len(self._data):
+            self._data, self._pos, self._block = b"", 0, self._block[-1:]
             return
-        self._pull_back_delimiter()
+        if self._after_cr:
+            late_end = self._pass_end_of_cr()
+            if late_end and self.keep_ends and self._block:
+                self._block = late_end
+                self._give([late_end])
+                return
+        if self._partial:
+            self._pull_back_delimiter()
         if self._skipping:
             self._skip()
         end = self._end_of_block()
@@ -225,14 +262,20 @@ class LineSplitter:
             self._block = self._block[-1:]
             self._check_partial()
             return
-        self._block = bytes(self._partial) + self._data[self._pos : end]
+        self._block = self._data[self._pos : end]
+        if self._partial:
+            self._block = bytes(self._partial) + self._block
         lines = self._cut(self._block, keep_ends=self.keep_ends)
         if self.max_length is not None and len(self._block) > self.max_length:
             lines = self._check_block(lines, self.max_length)
         self._pos += len(self._block) - len(self._partial)
         self._partial.clear()
-        self._after_cr = self.delimiter is ANY_LINE_END and self._block.endswith(b"\r")
+        self._after_cr = self.delimiter is ANY_LINE_END and self._block[-1] == _CR
+        self._give(lines)
+
+    def _give(self, lines: list[bytes]) -> None:
         self._lines = iter(lines)
+        self._given += len(lines)
 
     def _pass_end_of_cr(self) -> bytes:
         """Pass over, and return, an LF or NUL that belongs to the CR before it."""
@@ -285,7 +328,7 @@ class LineSplitter:
         data, delimiter, start = self._data, self.delimiter, self._pos
         while start < len(data):
             stop = start + self._block_size
-            self._block_size = min(2 * self._block_size, LONGEST_BLOCK)
+            self._block_size = min(2 * self._block_size, self._longest_block)
             if delimiter is ANY_LINE_END:
                 end = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
                 if end and data[end - 1] == _CR and data[end : end + 1] in _ENDS_OF_CR:
@@ -307,7 +350,9 @@ class LineSplitter:
         if self.delimiter is not ANY_LINE_END:
             lines = block.split(self.delimiter)[:-1]
             return [line + self.delimiter for line in lines] if keep_ends else lines
-        if b"\0" not in block:
+        if _CR not in block and not keep_ends:
+            return block.split(b"\n")[:-1]  # a third less time than `splitlines`
+        if 0 not in block:
             return block.splitlines(keep_ends)
         # CR LF in the place of CR NUL: of the same length, and known to `splitlines`.
         lines = block.replace(b"\r\0", b"\r\n").splitlines(keep_ends)
@@ -318,6 +363,8 @@ class LineSplitter:
 
     def _check_block(self, lines: list[bytes], max_length: int) -> list[bytes]:
         """The lines before the first that is too long; refuse that one if it comes first."""
+        if max(map(len, lines)) <= max_length:
+            return lines
         bare = self._cut(self._block, keep_ends=False) if self.keep_ends else lines
         for count, line in enumerate(bare):
             if len(line) > max_length:
@@ -341,6 +388,7 @@ class LineSplitter:
     def _refuse(self, line: bytes, max_length: int) -> NoReturn:
         self._block_size = SHORTEST_BLOCK
         self._skipping = True
+        self._given += 1
         self._partial.clear()
         self._partial += self._last(line)
         raise LineTooLongError(line, max_length)

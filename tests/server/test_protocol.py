@@ -192,6 +192,71 @@ def test_no_line_is_delivered_after_the_connection_was_closed(how):
     assert protocol.calls == [how]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "then"),
+    [
+        ("paused", True, []),
+        ("line_mode", 0, [(b"raw", b"a;b\nlong\n")]),
+        ("delimiter", b";", [b"a"]),
+        ("MAX_LENGTH", 3, [b"a;b", (b"long", b"long")]),
+    ],
+)
+def test_an_attribute_that_is_set_inside_line_received_holds_from_the_next_line_on(
+    name, value, then
+):
+    class Setting(Recorder):
+        left = 100
+
+        def lineReceived(self, line):
+            super().lineReceived(line)
+            if line == b"set":
+                setattr(self, name, value)
+
+    protocol = connected(Setting())
+    protocol.dataReceived(b"one\nset\na;b\nlong\n")
+    assert protocol.calls == [b"one", b"set", *then]
+    assert getattr(protocol, name) == value
+    assert getattr(Setting, name) == getattr(LineProtocol, name)
+
+
+def test_a_protocol_that_is_no_subclass_can_be_paused_by_its_line_received():
+    protocol = connected(LineProtocol())
+    lines = []
+
+    def pause_at(line):
+        lines.append(line)
+        protocol.pauseProducing()
+
+    protocol.lineReceived = pause_at
+    protocol.dataReceived(b"one\ntwo\n")
+    assert lines == [b"one"]
+
+
+def test_a_truthy_answer_of_line_received_ends_the_chunk_and_is_handed_on():
+    class Answering(Recorder):
+        def lineReceived(self, line):
+            super().lineReceived(line)
+            return line == b"stop"
+
+    protocol = connected(Answering())
+    assert protocol.dataReceived(b"one\nstop\nthree\n") is True
+    assert protocol.calls == [b"one", b"stop"]
+    assert protocol.lines_received == 2
+
+
+def test_the_lines_are_counted_while_they_are_delivered():
+    class Counting(Recorder):
+        MAX_LENGTH = 3
+
+        def lineReceived(self, line):
+            self.calls.append((line, self.lines_received))
+
+    protocol = connected(Counting())
+    protocol.dataReceived(b"a\nb\nlong\nc\n")
+    protocol.dataReceived(b"d\n")
+    assert protocol.calls == [(b"a", 1), (b"b", 2), (b"long", b"long"), (b"c", 4), (b"d", 5)]
+
+
 def test_clearing_the_buffer_from_inside_line_received():
     protocol = connected()
     protocol.dataReceived(b"clear\na\r\nb")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
 
 import pytest
@@ -197,6 +198,57 @@ def test_lines_that_were_not_taken_come_with_the_next_call():
     assert list(splitter) == [b"three"]
 
 
+def test_interrupting_ends_the_iteration_and_the_rest_comes_with_the_next_call():
+    splitter = LineSplitter()
+    splitter.feed(b"one\ntwo\nthree\n")
+    taken = []
+    for line in splitter.lines():
+        taken.append(line)
+        splitter.interrupt()
+    assert taken == [b"one"]
+    assert splitter.taken == 1
+    assert list(splitter) == [b"two", b"three"]
+    splitter.interrupt()
+    assert list(splitter) == []
+
+
+def test_interrupting_at_every_line_takes_time_in_proportion_to_the_lines():
+    # Where each interruption costs the passing over all that was split, this takes minutes.
+    count = 1 << 18
+    splitter = LineSplitter()
+    splitter.feed(b"\n" * count)
+    for _ in range(count):
+        for line in splitter.lines():
+            assert line == b""
+            splitter.interrupt()
+    assert splitter.taken == count
+
+
+@given(chunked(), DELIMITERS, LIMITS, st.integers(0, 9))
+def test_it_knows_how_many_lines_were_taken(chunks, delimiter, limit, take):
+    splitter = LineSplitter(delimiter, limit)
+    taken = 0
+    for number, chunk in enumerate(chunks):
+        splitter.feed(chunk)
+        with suppress(LineTooLongError):
+            try:
+                for _ in zip(range(take), splitter, strict=False):
+                    taken += 1
+            except LineTooLongError:
+                taken += 1
+                raise
+        if number == 1:
+            splitter.put_back(splitter.take_rest())
+        assert splitter.taken == taken
+
+
+def test_what_was_split_is_not_kept_once_all_is_taken():
+    splitter = LineSplitter()
+    splitter.feed(b"x\n" * BLOCK)
+    assert sum(1 for _ in splitter) == BLOCK
+    assert sum(sys.getsizeof(getattr(splitter, name)) for name in ("_data", "_block")) < 100
+
+
 def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():
     splitter = LineSplitter(b"\n", max_length=3)
     splitter.feed(b"a\nb;c\nd;e;f")
@@ -308,6 +360,14 @@ def test_short_lines_before_one_that_is_too_long_in_the_same_chunk():
     for keep_ends in (False, True):
         given, _ = split([b"a\nb\ntoo long\nc\n"], max_length=3, keep_ends=keep_ends)
         assert [line and line.rstrip() for line in given] == [b"a", b"b", None, b"c"]
+
+
+@pytest.mark.parametrize("limit", [100, 5000, BLOCK, 2 * BLOCK])
+def test_limits_shorter_and_longer_than_a_block(limit):
+    for length in (limit, limit + 1):
+        given, _ = split([b"short\n" * BLOCK + b"x" * length + b"\r\nlast\n"], max_length=limit)
+        assert given[:BLOCK] == [b"short"] * BLOCK
+        assert given[BLOCK:] == [None if length > limit else b"x" * length, b"last"]
 
 
 @pytest.mark.parametrize(
