@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint coverage bench fuzz clean
+.PHONY: run test lint coverage bench bench-wire fuzz clean
 .DEFAULT_GOAL := run
 
 run: .venv/ready
@@ -26,6 +26,9 @@ coverage: .venv/ready-dev
 	@$(BIN)/coverage report --include='echoproto/wire/*' --fail-under=100
 
 bench: .venv/ready-dev
+	@cd tests && ../$(BIN)/python -m bench.compare $(ARGS)
+
+bench-wire: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
 	@$(BIN)/python tests/bench/telnet.py
 
