@@ -106,7 +106,9 @@ class Sender:
         """Call what is not ours; if it raises, log that, and lose the connection."""
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - whatever it raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it raises
             log.failure("Unhandled Error")
             self.connectionLost(Failure(error))
 

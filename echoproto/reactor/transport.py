@@ -144,7 +144,9 @@ class Connection(Sender, BaseProtocol):
         factory: Any = self.server.factory
         try:
             protocol = factory.buildProtocol(self._address(peer))
-        except Exception:  # noqa: BLE001 - whatever a factory raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - whatever a factory raises
             log.failure("Unhandled Error")
             protocol = None
         if protocol is None:
@@ -245,11 +247,13 @@ class Connection(Sender, BaseProtocol):
 
     def _tell_lost(self, reason: Failure) -> None:
         producer, self.producer = self.producer, None
+        protocol, self._protocol = self._protocol, None
+        del self.data_received
         try:
             if producer is not None:
                 producer.stopProducing()
         finally:
-            self._protocol.connectionLost(reason)
+            protocol.connectionLost(reason)
 
     def abortConnection(self) -> None:
         """Reset the connection. What is not sent is lost."""
@@ -275,13 +279,13 @@ class Connection(Sender, BaseProtocol):
         return self.server._addressType("TCP", *name)
 
     @property
-    def _socket(self) -> Any:
-        return self._uv.get_extra_info("socket")
+    def _socket(self) -> socket.socket:
+        like_a_socket: socket.socket = self._uv.get_extra_info("socket")
+        return like_a_socket
 
     def fileno(self) -> int:
         """The descriptor; -1 once it is closed."""
-        number: int = self._socket.fileno()
-        return number
+        return self._socket.fileno() if self.connected else -1
 
     def getHandle(self) -> socket.socket:
         """The socket: for its options, not to read, write or close."""
