@@ -6,36 +6,49 @@ Exit status, as in ncat: 0 done, 1 a network error, 2 wrong usage or anything el
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import signal
 import sys
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from echoproto.client.connection import Connection
+    from echoproto.client.load import Load
     from echoproto.client.target import Target
     from echoproto.client.telnet import TelnetConnection
     from echoproto.wire.telnet import TelnetMode
 
 
-class _Seconds(click.FloatRange):
+T = TypeVar("T")
+
+
+class _Finite(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
-        return seconds
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number of {self._unit}.", param, ctx)
+        return number
+
+    def __init__(self, unit: str, **limits: Any) -> None:
+        super().__init__(**limits)
+        self._unit = unit
 
 
-SECONDS = _Seconds(min=0, min_open=True)
-_STDIN, _STDOUT = 0, 1
+SECONDS = _Finite("seconds", min=0, min_open=True)
+LONGEST_BENCH: Final = 50_000  # seconds; what Latencies can record is a little more
+MOST_IN_FLIGHT: Final = 1 << 30  # bytes
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=str)
 
 
@@ -146,7 +159,7 @@ def connect(
             _run(_pipe(connecting, [_STDIN], crlf=crlf, idle=idle))
 
 
-@cli.command()
+@cli.command(short_help="A pipe of files to TARGET, and of its answers to the output.")
 @click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
 @wait_option
 @telnet_option
@@ -172,6 +185,136 @@ def send(
         mode = _telnet_mode(telnet, target, "never")
         connecting = _connect(target, wait=wait, insecure=insecure, telnet=mode)
         _run(_pipe(connecting, files, crlf=crlf, idle=idle))
+
+
+@cli.command(short_help="Load on an echo server: throughput, latency, wrong bytes.")
+@click.argument("words", nargs=-1, metavar="TARGET", required=True)
+@wait_option
+@insecure_option
+@click.option(
+    "-c", "--connections", type=click.IntRange(1), default=50, show_default=True, metavar="COUNT"
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="Messages in flight on each connection.",
+)
+@click.option(
+    "-s",
+    "--size",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="BYTES",
+    help="Of a message: a line of letters and digits, with its end.",
+)
+@click.option(
+    "-C", "--crlf", is_flag=True, help="End messages with CR LF: some servers take no LF."
+)
+@click.option(
+    "-d",
+    "--duration",
+    type=_Finite("seconds", min=0, min_open=True, max=LONGEST_BENCH),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+)
+@click.option(
+    "-R",
+    "--rate",
+    type=_Finite("messages", min=0.001),
+    metavar="COUNT",
+    help="Messages a second, on all connections together, due at that rate whether or not the "
+    "server keeps up: latency counts from when a message was due. If not given, a message is sent "
+    "for each that has come back.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw latency by percentile and throughput over time: a .png or .svg.",
+)
+def bench(
+    *,
+    words: tuple[str, ...],
+    wait: float | None,
+    insecure: bool,
+    connections: int,
+    depth: int,
+    size: int,
+    crlf: bool,
+    duration: float,
+    rate: float | None,
+    as_json: bool,
+    plot: str | None,
+) -> None:
+    """Put load on TARGET, an echo server; check every byte; measure throughput and latency."""
+    from echoproto.client.load import Load
+
+    target = _not_telnet(_only_target(words))
+    eol = b"\r\n" if crlf else b"\n"
+    if size < len(eol):
+        raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")
+    if connections * depth * size > MOST_IN_FLIGHT:
+        raise click.UsageError(
+            f"--connections, --depth and --size make {connections * depth * size:,} bytes in "
+            f"flight; give less, for {MOST_IN_FLIGHT:,} at most"
+        )
+    if plot:
+        _check_plot(plot)
+    load = Load(connections, depth, size, eol, rate, duration)
+    _run(_bench(target, load, wait, insecure=insecure, as_json=as_json, plot=plot), fast=True)
+
+
+@cli.command(short_help="How long a server takes to answer a line.")
+@click.argument("words", nargs=-1, metavar="TARGET", required=True)
+@wait_option
+@insecure_option
+@click.option(
+    "-c",
+    "--count",
+    type=click.IntRange(1),
+    metavar="COUNT",
+    help="Lines to send; if not given, until Ctrl-C.",
+)
+@click.option(
+    "-i",
+    "--interval",
+    type=SECONDS,
+    default=1,
+    show_default=True,
+    metavar="SECONDS",
+    help="From line to line.",
+)
+@click.option(
+    "--send",
+    "text",
+    metavar="TEXT",
+    help="Send this line (and CR LF), and take the next line that comes as its answer, whatever "
+    "it says. For servers that do not echo.",
+)
+def ping(
+    *,
+    words: tuple[str, ...],
+    wait: float | None,
+    insecure: bool,
+    count: int | None,
+    interval: float,
+    text: str | None,
+) -> None:
+    """Send TARGET a line now and then, on one connection; print how long each answer took."""
+    target = _only_target(words)
+    if text is not None and ("\n" in text or "\r" in text):
+        raise click.UsageError("--send takes one line: no line end in it")
+    mode = _telnet_mode(None, target, "never")
+    connecting = _connect(target, wait=wait, insecure=insecure, telnet=mode)
+    sent = None if text is None else os.fsencode(text)
+    if not _run(_ping(connecting, text=sent, interval=interval, count=count), fast=True):
+        raise SystemExit(1)
 
 
 def main() -> None:
@@ -215,13 +358,64 @@ async def _pipe(
         await pipe(connection, files, _STDOUT, crlf=crlf, idle=idle)
 
 
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, or to an exit status and a line that says why."""
+async def _bench(
+    target: Target,
+    load: Load,
+    wait: float | None,
+    *,
+    insecure: bool,
+    as_json: bool,
+    plot: str | None,
+) -> None:
+    from echoproto.client.bench import Bench
+    from echoproto.client.connection import NetworkError
+    from echoproto.shell.bench import plot as draw
+    from echoproto.shell.bench import progress, table
+
+    bench = Bench(target, load, wait=wait, insecure=insecure)
+    try:
+        with ExitStack() as stack:
+            if os.isatty(_STDERR) and os.environ.get("TERM") != "dumb":
+                bench.tell = stack.enter_context(progress(load.duration))
+            await bench.run()
+    finally:
+        if bench.has_begun:
+            result = bench.result()
+            click.echo(json.dumps(asdict(result)) if as_json else table(result))
+            if plot:
+                draw(plot, result, bench.latencies.curve(), bench.samples)
+    if problem := bench.problem():
+        raise NetworkError(f"{target.name}: {problem}")
+
+
+async def _ping(
+    connecting: AbstractAsyncContextManager[Connection | TelnetConnection],
+    *,
+    text: bytes | None,
+    interval: float,
+    count: int | None,
+) -> bool:
+    """Ping until told to stop; whether any answer came."""
+    from echoproto.client.ping import Ping
+
+    async with connecting as connection:
+        pings = Ping(connection, text=text, interval=interval, count=count, say=click.echo)
+        try:
+            await pings.run()
+        except asyncio.CancelledError:
+            pass  # that is how it ends when no count is given
+        finally:
+            click.echo("\n".join(pings.summary()))
+    return bool(pings.times)
+
+
+def _run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
+    """Run to the end, or to an exit status and a line that says why. If `fast`, on uvloop."""
     from echoproto.client.connection import NetworkError
 
     received: list[int] = []
 
-    async def until_signal() -> None:
+    async def until_signal() -> T:
         # What asyncio.run does for SIGINT by itself can miss one that comes as it goes to sleep.
         task = asyncio.ensure_future(coroutine)
 
@@ -231,10 +425,11 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        await task
+        return await task
 
     try:
-        asyncio.run(until_signal())
+        with asyncio.Runner(loop_factory=_uvloop() if fast else None) as runner:
+            return runner.run(until_signal())
     except NetworkError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
@@ -247,7 +442,15 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         raise SystemExit(128 + (received or [signal.SIGINT])[0]) from None
 
 
-def _fail(why: str, status: int) -> None:
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this platform
+        return None
+    return uvloop.new_event_loop
+
+
+def _fail(why: str, status: int) -> NoReturn:
     click.echo(f"echoproto: {why}", err=True)
     raise SystemExit(status)
 
@@ -267,6 +470,25 @@ def _telnet_mode(given: TelnetMode | None, target: Target, otherwise: TelnetMode
     if given == "never":
         raise click.UsageError(f"--telnet never contradicts {target}; give tcp:// or tls://")
     return given or "always"
+
+
+def _check_plot(file: str) -> None:
+    """What would go wrong with a plot is said before the run."""
+    path = Path(file)
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise click.UsageError(f"--plot {file}: give a file that ends in .png or .svg")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise click.UsageError(f"--plot {file}: no file can be written in {path.parent}")
+    if find_spec("matplotlib") is None:
+        raise click.UsageError("--plot needs matplotlib: pip install 'echoproto[plot]'")
+
+
+def _not_telnet(target: Target) -> Target:
+    if target.is_telnet:
+        raise click.UsageError(
+            f"{target}: telnet may change bytes, and every byte is checked; give tcp:// or tls://"
+        )
+    return target
 
 
 def _only_target(words: Sequence[str]) -> Target:

@@ -93,8 +93,8 @@ async def connect(
     of a TLS connection may be anyone. Raises NetworkError.
     """
     with ExitStack() as stack:
-        async with _connecting(target, timeout):
-            sock = await (_connect_unix(target) if target.path else _connect_tcp(target))
+        async with connecting(target, timeout):
+            sock = await open_socket(target)
             stack.enter_context(sock)
             connection = Connection(target, sock)
             if target.is_tls:
@@ -106,7 +106,8 @@ async def connect(
 
 
 @asynccontextmanager
-async def _connecting(target: Target, timeout: float | None) -> AsyncIterator[None]:  # noqa: ASYNC109
+async def connecting(target: Target, timeout: float | None) -> AsyncIterator[None]:  # noqa: ASYNC109
+    """What goes wrong in the block, or takes longer than `timeout` seconds, is a NetworkError."""
     try:
         async with asyncio.timeout(timeout):
             yield
@@ -117,6 +118,11 @@ async def _connecting(target: Target, timeout: float | None) -> AsyncIterator[No
         ours = isinstance(error, TimeoutError) and not error.errno
         why = f"no answer in {timeout:g} seconds" if ours else _reason(error)
         raise NetworkError(f"cannot connect to {target.name}: {why}") from None
+
+
+async def open_socket(target: Target) -> socket.socket:
+    """A connected socket. Raises OSError, UnicodeError."""
+    return await (_connect_unix(target) if target.path else _connect_tcp(target))
 
 
 async def _connect_tcp(target: Target) -> socket.socket:

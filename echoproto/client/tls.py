@@ -35,6 +35,30 @@ _REASONS: Final = {
 }
 
 
+def tls_context(*, insecure: bool) -> ssl.SSLContext:
+    """What a client trusts: what the system does; or with `insecure`, anyone."""
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@contextmanager
+def tls_errors(what: str) -> Iterator[None]:
+    """What TLS refuses in the block is a NetworkError, which begins with `what`."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        why = f"its certificate is not trusted: {error.verify_message} "
+        why += "(SSL_CERT_FILE names one that is; -k takes any)"
+        raise NetworkError(f"{what}: {why}") from None
+    except ssl.SSLError as error:
+        reason = error.reason or "UNKNOWN_ERROR"
+        why = _REASONS.get(reason) or f"TLS: {reason.lower().replace('_', ' ')}"
+        raise NetworkError(f"{what}: {why}") from None
+
+
 class TLSConnection(Connection):
     """An open connection through TLS, once `handshake` has returned.
 
@@ -44,28 +68,25 @@ class TLSConnection(Connection):
 
     def __init__(self, target: Target, sock: socket.socket, *, insecure: bool = False) -> None:
         super().__init__(target, sock)
-        context = ssl.create_default_context()
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context = tls_context(insecure=insecure)
         self._arrived, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._arrived, self._to_send, server_hostname=target.host)
         self._sending = asyncio.Lock()
 
     async def handshake(self) -> None:
         """Agree on keys, and check who the peer is. Raises NetworkError."""
-        with self._tls_errors(f"cannot connect to {self.target.name}"):
+        with tls_errors(f"cannot connect to {self.target.name}"):
             await self._when_ready(self._tls.do_handshake)
 
     async def receive(self) -> bytes:
         """What has arrived; no byte once the peer has ended TLS, or TCP."""
-        with self._tls_errors(), suppress(ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        with tls_errors(self.target.name), suppress(ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return await self._when_ready(lambda: self._tls.read(CHUNK))
         return b""
 
     async def send(self, data: bytes) -> bool:
         """Send `data`; False if the peer has closed. Raises NetworkError."""
-        with self._tls_errors():
+        with tls_errors(self.target.name):
             self._tls.write(data)
         return await self._flush()
 
@@ -101,17 +122,3 @@ class TLSConnection(Connection):
                 if not await super().send(data):
                     return False
         return True
-
-    @contextmanager
-    def _tls_errors(self, what: str = "") -> Iterator[None]:
-        what = what or self.target.name
-        try:
-            yield
-        except ssl.SSLCertVerificationError as error:
-            why = f"its certificate is not trusted: {error.verify_message} "
-            why += "(SSL_CERT_FILE names one that is; -k takes any)"
-            raise NetworkError(f"{what}: {why}") from None
-        except ssl.SSLError as error:
-            reason = error.reason or "UNKNOWN_ERROR"
-            why = _REASONS.get(reason) or f"TLS: {reason.lower().replace('_', ' ')}"
-            raise NetworkError(f"{what}: {why}") from None

@@ -71,6 +71,13 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     # IReactorFDSet
 
+    def addReader(self, reader: Any) -> None:
+        """Read from `reader`."""
+        if isinstance(reader, Connection):
+            reader.startReading()
+        else:
+            super().addReader(reader)
+
     def removeReader(self, reader: Any) -> None:
         """Read no more from `reader`."""
         if isinstance(reader, Connection):

@@ -50,6 +50,7 @@ class Sender:
     _producer_paused = False
     _write_closing = False
     _write_closed = False
+    _sent_is_due = False
 
     def __init__(self) -> None:
         self.connected = 0
@@ -69,12 +70,14 @@ class Sender:
     def resume_writing(self) -> None:
         """All is sent."""
         self._full = False
-        self._sent()
+        if not self._sent_is_due:
+            self._sent()
 
     # What happens once all is sent
 
     def _sent(self) -> None:
         """Ask a producer for more, or close."""
+        self._sent_is_due = False
         if self._full or not self.connected:
             return
         if self.producer is not None and (self._producer_paused or not self.streamingProducer):
@@ -87,16 +90,17 @@ class Sender:
 
     def _watch_sending(self) -> None:
         """From now on, call `_sent` whenever all is sent."""
-        self._set_write(self._write_and_watch)
-        self._uv.set_write_buffer_limits(high=0)
-        self._sent_soon()
+        if not self._write_closed:
+            self._set_write(self._write_and_watch)
+            self._uv.set_write_buffer_limits(high=0)
 
     def _write_and_watch(self, data: bytes) -> None:
         self._uv.write(data)
         self._sent_soon()
 
     def _sent_soon(self) -> None:
-        if not self._full:  # or else resume_writing will be called
+        if not (self._full or self._sent_is_due):  # if full, resume_writing will be called
+            self._sent_is_due = True
             self.loop.call_soon(self._sent)
 
     def _set_write(self, write: Callable[[bytes], None]) -> None:
@@ -131,12 +135,14 @@ class Sender:
                 self.connectionLost(Failure(ConnectionDone()))
             else:
                 self._watch_sending()
+                self._sent_soon()
 
     def loseWriteConnection(self) -> None:
         """Half-close the connection, once all is sent."""
         if self.connected and not (self._write_closing or self._write_closed):
             self._write_closing = True
             self._watch_sending()
+            self._sent_soon()
 
     def _close_write_side(self) -> None:
         self._write_closing = False
@@ -160,8 +166,9 @@ class Sender:
             producer.stopProducing()
             return
         self.producer = producer
+        if self.streamingProducer != bool(streaming):
+            self.streamingProducer = bool(streaming)
         if not streaming:
-            self.streamingProducer = False
             self._watch_sending()
             producer.resumeProducing()
         elif self._full:
@@ -175,7 +182,7 @@ class Sender:
             return
         if self.disconnecting or self._write_closing:
             self._sent_soon()
-        elif not self.streamingProducer:
+        elif not (self.streamingProducer or self._write_closed):
             self.streamingProducer = True
             self._set_write(self._uv.write)
             self._uv.set_write_buffer_limits()

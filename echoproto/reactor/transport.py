@@ -61,7 +61,13 @@ class Handle(socket.socket):
 
 
 @implementer(
-    ITLSTransport, ITCPTransport, ISystemHandle, IPushProducer, IConsumer, IHalfCloseableDescriptor
+    ITLSTransport,
+    ITCPTransport,
+    ISystemHandle,
+    IPushProducer,
+    IConsumer,
+    IHalfCloseableDescriptor,
+    ILoggingContext,
 )
 class Connection(Sender, BaseProtocol):
     """A connection that `server`, a `Port`, has accepted.
@@ -81,6 +87,8 @@ class Connection(Sender, BaseProtocol):
     _below_tls: Callable[[bytes], None]
     _handle: Handle | None = None
     _early: list[bytes] | None = None
+    _early_end = False
+    _paused = False
 
     def __init__(self, server: Port, sessionno: int) -> None:
         super().__init__()
@@ -113,7 +121,7 @@ class Connection(Sender, BaseProtocol):
     @protocol.setter
     def protocol(self, protocol: Any) -> None:
         self._protocol = protocol
-        if self._early is None:
+        if self._early is None and self.connected:
             self._receive_with(self._receiver())
 
     def _receiver(self) -> Callable[[bytes], object]:
@@ -135,7 +143,7 @@ class Connection(Sender, BaseProtocol):
         self._uv = transport
         self.write = transport.write
         peer = transport.get_extra_info("peername")
-        if peer is None:  # it is gone already
+        if peer is None or not self.server.connected:  # one of the two is gone already
             transport.abort()
         else:
             callWithLogger(self.server, self._make_connection, peer)
@@ -158,7 +166,8 @@ class Connection(Sender, BaseProtocol):
         self.protocol = protocol
         self._guard(partial(protocol.makeConnection, self))
         if not (self._uv.is_reading() or self._uv.is_closing()):
-            # It wants nothing yet, but uvloop reads as soon as this returns, whatever was said.
+            # It wants nothing yet, but uvloop reads as soon as this returns, whatever was said:
+            # what comes until then is kept, data and end, until reading is resumed.
             self._early = []
             self._receive_with(self._hold)
             self.loop.call_soon(self._pause_at_last)
@@ -173,12 +182,22 @@ class Connection(Sender, BaseProtocol):
             self._uv.pause_reading()
 
     def _deliver_early(self) -> None:
-        if self._early is None or not self._uv.is_reading():
+        if self._early is None or self._paused or not self.connected or self.disconnecting:
             return
         data, self._early = b"".join(self._early), None
         self._receive_with(self._receiver())
         if data:
             self._guard(partial(self.data_received, data))
+        if not self._paused:
+            self._go_on_reading()
+
+    def _go_on_reading(self) -> None:
+        if self.connected and not self.disconnecting:
+            if self._early_end:
+                self._early_end = False
+                self.eof_received()
+            elif not self._read_closed:
+                self._uv.resume_reading()
 
     # IPushProducer
 
@@ -189,14 +208,19 @@ class Connection(Sender, BaseProtocol):
 
     def pauseProducing(self) -> None:
         """Read no more."""
+        self._paused = True
         self._uv.pause_reading()
 
     def resumeProducing(self) -> None:
         """Read on."""
         if self.connected and not (self.disconnecting or self._read_closed):
-            self._uv.resume_reading()
+            self._paused = False
             if self._early is not None:
                 self.loop.call_soon(self._deliver_early)
+            elif self._early_end:
+                self.loop.call_soon(self._go_on_reading)
+            else:
+                self._uv.resume_reading()
 
     stopReading = pauseProducing
     startReading = resumeProducing
@@ -205,6 +229,9 @@ class Connection(Sender, BaseProtocol):
 
     def eof_received(self) -> bool:
         """The peer has sent its last byte. What is returned keeps uvloop from closing."""
+        if self._early is not None:
+            self._early_end = True
+            return True
         self._read_closed = True
         callWithLogger(self, self.readConnectionLost, Failure(ConnectionDone()))
         return True

@@ -1,0 +1,143 @@
+"""What a person sees of a bench: a bar while it runs, a table at its end, a plot if asked for."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.shortcuts import ProgressBar
+from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter, formatters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from matplotlib.axes import Axes
+
+    from echoproto.client.bench import Result
+
+_BAR_STEPS: Final = 1000
+_UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_COLOUR: Final = "#2a6f97"
+_PERCENTILES: Final = (0, 50, 75, 90, 99, 99.9, 99.99, 99.999, 99.9999, 99.99999)
+_BUCKETS: Final = 100  # of time, in which messages are counted
+
+
+@contextmanager
+def progress(duration: float) -> Iterator[Callable[[float, int], None]]:
+    """A bar on standard error; gives what is to be told the seconds gone and messages answered."""
+    output = Vt100_Output.from_pty(sys.stderr)
+    # Nothing asks where the cursor is, and Ctrl-C stays the terminal's: nobody reads the keyboard.
+    output.enable_cpr = False
+    with (
+        create_pipe_input() as no_input,
+        ProgressBar(
+            formatters=[formatters.Bar(), formatters.Text(" "), formatters.Label()],
+            input=no_input,
+            output=output,
+        ) as bar,
+    ):
+        counter: ProgressBarCounter[object] = bar(label="connecting", total=_BAR_STEPS)
+
+        def tell(seconds: float, messages: int) -> None:
+            counter.items_completed = min(round(seconds / duration * _BAR_STEPS), _BAR_STEPS)
+            counter.label = f"{seconds:.1f} s, {messages / seconds:,.0f} messages/s"
+
+        yield tell
+
+
+def table(result: Result) -> str:
+    """The result as lines of text."""
+    lines = [
+        _heading(result),
+        "",
+        f"messages {result.messages:16,} {result.messages_per_second:16,.0f} messages/s",
+        f"bytes    {result.bytes:16,} {result.megabytes_per_second:16,.2f} MB/s",
+        f"errors   {sum(result.errors.values()):16,}",
+        f"lost     {result.lost_bytes:16,} bytes",
+        f"wrong    {result.wrong_bytes:16,} bytes",
+        "",
+    ]
+    lines += [
+        f"{'latency' if name == 'mean' else '':8} {name:6} {_time(seconds):>9}"
+        for name, seconds in result.latency.items()
+        if seconds is not None
+    ]
+    return "\n".join(lines).rstrip()
+
+
+def plot(
+    file: str,
+    result: Result,
+    curve: Sequence[tuple[float, float]],
+    samples: Sequence[tuple[float, int]],
+) -> None:
+    """Draw latency by percentile, and messages a second over time, as the suffix of `file` says.
+
+    `curve` and `samples` are those of Latencies and Bench. Raises OSError.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # slow to import, and an extra
+
+    figure = Figure(figsize=(9, 8), dpi=150, layout="constrained")
+    figure.suptitle(f"{_heading(result)}\n")
+    latency, throughput = figure.subplots(2, 1)
+    for axes in (latency, throughput):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="0.9")
+        axes.set_axisbelow(True)
+    _plot_latency(latency, result.messages, curve)
+    _plot_throughput(throughput, samples)
+    figure.savefig(file)
+
+
+def _plot_latency(axes: Axes, messages: int, curve: Sequence[tuple[float, float]]) -> None:
+    """As HdrHistogram plots it: from 90 to 99 % is as far as from 99 to 99.9 %."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+
+    axes.set(title="Latency", xlabel="percentile", xscale="log", yscale="log")
+    # The slowest of n messages stands at 1 - 1/n: 100 % would be infinitely far away.
+    last = max(messages, 10)
+
+    def place(percent: float) -> float:
+        rest = 100 - percent
+        return min(100 / rest, last) if rest else last
+
+    axes.plot([place(p) for p, _ in curve], [seconds for _, seconds in curve], color=_COLOUR, lw=2)
+    shown = [percent for percent in _PERCENTILES if 100 / (100 - percent) <= last]
+    axes.set_xlim(1, last)
+    axes.set_xticks([place(percent) for percent in shown], [f"{percent} %" for percent in shown])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda seconds, _: _time(seconds))
+    axes.minorticks_off()
+
+
+def _plot_throughput(axes: Axes, samples: Sequence[tuple[float, int]]) -> None:
+    axes.set(title="Throughput", xlabel="seconds", ylabel="messages a second")
+    bucket = samples[-1][0] / _BUCKETS
+    edges = [samples[0]]
+    for sample in samples:
+        if sample[0] - edges[-1][0] >= bucket * 0.99:
+            edges.append(sample)
+    rates = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(edges)]
+    times = [seconds for seconds, _ in edges]
+    axes.stairs(rates, times, color=_COLOUR, fill=True, alpha=0.2)
+    axes.stairs(rates, times, color=_COLOUR, baseline=None, lw=2)
+    axes.set_xlim(0, edges[-1][0])
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+
+
+def _heading(result: Result) -> str:
+    rate = f", {result.rate:,g} messages/s due" if result.rate else ""
+    return (
+        f"{result.target}: {result.connections:,} connections, depth {result.depth:,}, "
+        f"{result.size:,} bytes a message{rate}, {result.duration:.1f} s"
+    )
+
+
+def _time(seconds: float) -> str:
+    unit, name = next((u for u in _UNITS if seconds >= 0.9995 * u[0]), _UNITS[-1])
+    return f"{seconds / unit:.3g} {name}"

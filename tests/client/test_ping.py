@@ -1,0 +1,324 @@
+"""`echoproto ping`: one line after the other on one connection, and how long each answer took."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+
+from support import BIN, DEADLINE, Output, matching, receive_all, run, start
+
+ECHOPROTO = BIN / "echoproto"
+TIMES = r"rtt min/avg/max/stddev = \d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3} ms"
+QUICK = ["-i", "0.01"]
+
+
+def ping(*words, **kwargs):
+    """Run it; its status, the lines that it prints, and what it says."""
+    done = run(ECHOPROTO, "ping", *words, **kwargs)
+    return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+@contextmanager
+def peer(serve, family=socket.AF_INET, address=("127.0.0.1", 0)):
+    """A server of one connection, of which `serve` gets a file of lines, and the socket."""
+
+    def accept():
+        with closing(listener.accept()[0]) as sock, suppress(OSError):
+            sock.settimeout(DEADLINE)
+            with sock.makefile("rb") as lines:
+                serve(lines, sock)
+
+    with socket.socket(family) as listener:
+        listener.settimeout(DEADLINE)
+        listener.bind(address)
+        listener.listen()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        name = listener.getsockname()
+        try:
+            yield f"unix://{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}"
+        finally:
+            thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def answered(target, number, text=None):
+    """The line for an answer; `text` is what it says."""
+    size = len(f"ping {number}" if text is None else text)
+    what = "" if text is None else f": {text}"
+    return matching(rf"{size} bytes from {target}: seq={number} time=\d+\.\d{{3}} ms{what}")
+
+
+def statistics(target, what):
+    return [f"--- {target} ping statistics ---", matching(rf"{what}, time \d+ ms")]
+
+
+def test_each_line_that_comes_back_is_shown_with_its_time(server):
+    target = f"127.0.0.1:{server.port}"
+    for words in [target], ["127.0.0.1", str(server.port)], [f"tcp://{target}"]:
+        status, lines, said = ping(*words, *QUICK, "-c", "3")
+        assert (status, said) == (0, "")
+        assert lines == [
+            f"PING {target}: 'ping 1'",
+            *[answered(target, number) for number in (1, 2, 3)],
+            *statistics(target, "3 lines sent, 3 answered, 0% lost"),
+            matching(TIMES),
+        ]
+
+
+def test_the_times_are_summed_up_as_they_were_shown():
+    def serve(lines, sock):
+        for line in lines:
+            sock.sendall(line)
+
+    with peer(serve) as target:
+        lines = ping(target, *QUICK, "-c", "4")[1]
+    times = [float(line.split("time=")[1].split()[0]) for line in lines[1:5]]
+    least, mean, most, deviation = map(float, lines[-1].split("= ")[1].split()[0].split("/"))
+    assert (least, most) == (min(times), max(times))
+    assert mean == pytest.approx(sum(times) / 4, abs=2e-3)
+    variance = sum((time - mean) ** 2 for time in times) / 4
+    assert deviation == pytest.approx(variance**0.5, abs=5e-3)
+
+
+@pytest.mark.parametrize("scheme", ["tls", "telnet", "telnets"])
+def test_it_speaks_tls_and_telnet(server, tls_server, certificate, scheme):
+    port = (server if scheme == "telnet" else tls_server).port
+    env = {**os.environ, "SSL_CERT_FILE": str(certificate)}
+    target = f"{scheme}://localhost:{port}"
+    status, lines, said = ping(target, *QUICK, "-c", "2", env=env)
+    assert (status, said) == (0, "")
+    assert lines[1:3] == [answered(target, 1), answered(target, 2)]
+
+
+def test_it_speaks_to_a_unix_socket(tmp_path):
+    def serve(lines, sock):
+        for line in lines:
+            sock.sendall(line)
+
+    path = str(tmp_path / "echo.sock")
+    with peer(serve, socket.AF_UNIX, path) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "1")
+    assert (status, lines[1]) == (0, answered(path, 1))
+
+
+def test_a_line_is_sent_with_cr_lf_and_each_is_another():
+    got = []
+
+    def serve(lines, sock):
+        for line in lines:
+            got.append(line)
+            sock.sendall(line)
+
+    with peer(serve) as target:
+        assert ping(target, *QUICK, "-c", "2")[0] == 0
+    assert got == [b"ping 1\r\n", b"ping 2\r\n"]
+
+
+def test_each_answer_is_printed_when_it_comes_and_ctrl_c_prints_the_summary(server):
+    target = f"127.0.0.1:{server.port}"
+    for number in signal.SIGINT, signal.SIGTERM:
+        with start(ECHOPROTO, "ping", "-i", "1000", target, stderr=subprocess.PIPE) as process:
+            output = Output(process.stdout)
+            output.wait_for("seq=1 ")
+            process.send_signal(number)
+            assert process.wait(DEADLINE) == 0
+            lines = output.wait_for_end().splitlines()
+            assert process.stderr.read() == b""
+        assert lines[2:4] == statistics(target, "1 lines sent, 1 answered, 0% lost")
+
+
+def test_ctrl_c_without_any_answer_is_status_1():
+    asked = threading.Event()
+
+    def serve(lines, sock):
+        lines.readline()
+        asked.set()
+        receive_all(sock)
+
+    with peer(serve) as target, start(ECHOPROTO, "ping", "-i", "1000", target) as process:
+        assert asked.wait(DEADLINE)
+        process.send_signal(signal.SIGINT)
+        lines = process.stdout.read().decode().splitlines()
+        assert process.wait(DEADLINE) == 1
+    assert lines[1:] == statistics(target, "1 lines sent, 0 answered, 100% lost")
+
+
+def test_a_server_that_never_answers_is_waited_for_a_while():
+    with peer(lambda lines, _: lines.read()) as target:
+        status, lines, said = ping(target, *QUICK, "-c", "2")
+    assert (status, said) == (1, "")
+    assert lines[1:] == statistics(target, "2 lines sent, 0 answered, 100% lost")
+
+
+def test_one_answer_of_three_is_no_failure():
+    def serve(lines, sock):
+        sock.sendall(lines.readline())
+        lines.read()
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "3")
+    assert (status, lines[1]) == (0, answered(target, 1))
+    assert lines[2:4] == statistics(target, r"3 lines sent, 1 answered, 66\.67% lost")
+
+
+def test_answers_that_come_late_and_in_any_order_are_those_to_their_lines():
+    def serve(lines, sock):
+        first, second, third = lines.readline(), lines.readline(), lines.readline()
+        sock.sendall(third + first + second)
+        lines.read()
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "3")
+    assert status == 0
+    assert lines[1:4] == [answered(target, number) for number in (3, 1, 2)]
+
+
+def test_an_answer_in_pieces_is_one_answer():
+    def serve(lines, sock):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for line in lines:
+            for byte in line:
+                sock.sendall(bytes([byte]))
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "2")
+    assert (status, lines[1:3]) == (0, [answered(target, 1), answered(target, 2)])
+
+
+def test_an_answer_that_is_another_line_is_wrong():
+    def serve(lines, sock):
+        for line in lines:
+            sock.sendall(line.upper())
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "2")
+    assert status == 1
+    assert lines[1:3] == [f"wrong answer from {target}: PING {number}" for number in (1, 2)]
+    assert lines[3:] == statistics(target, "2 lines sent, 0 answered, 2 wrong, 100% lost")
+
+
+def test_a_line_that_comes_back_twice_answers_once():
+    def serve(lines, sock):
+        for line in lines:
+            sock.sendall(line + line)
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, *QUICK, "-c", "1")
+    assert status == 0
+    assert lines[1:3] == [answered(target, 1), f"unasked from {target}: ping 1"]
+    assert lines[3:5] == statistics(target, "1 lines sent, 1 answered, 0% lost")
+
+
+def test_what_a_server_says_cannot_act_on_the_terminal():
+    def serve(lines, sock):
+        lines.readline()
+        sock.sendall(b"\x1b[2J\xff\r\n")
+        lines.read()
+
+    with peer(serve) as target:
+        lines = ping(target, *QUICK, "-c", "1")[1]
+    assert lines[1] == f"wrong answer from {target}: \\x1b[2J\\xff"
+
+
+def mail_server(lines, sock):
+    sock.sendall(b"220 mail.example ESMTP\r\n")
+    for line in lines:
+        sock.sendall(b"250 2.0.0 Ok\r\n" if line == b"NOOP\r\n" else b"500 unknown\r\n")
+
+
+def test_any_line_answers_a_line_that_was_given_and_a_greeting_answers_none():
+    with peer(mail_server) as target:
+        status, lines, said = ping(target, *QUICK, "-c", "2", "--send", "NOOP")
+    assert (status, said) == (0, "")
+    assert lines == [
+        f"PING {target}: 'NOOP'",
+        f"unasked from {target}: 220 mail.example ESMTP",
+        *[answered(target, number, "250 2.0.0 Ok") for number in (1, 2)],
+        *statistics(target, "2 lines sent, 2 answered, 0% lost"),
+        matching(TIMES),
+    ]
+
+
+def test_of_several_lines_the_first_is_the_answer():
+    def serve(lines, sock):
+        for _ in lines:
+            sock.sendall(b"one\ntwo\n")
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, "-c", "1", "--send", "HELP")
+    assert status == 0
+    assert lines[1:3] == [answered(target, 1, "one"), f"unasked from {target}: two"]
+
+
+def test_a_server_that_closes_ends_it():
+    def serve(lines, sock):
+        sock.sendall(lines.readline())
+        lines.readline()
+
+    for words in ["-c", "5"], []:
+        with peer(serve) as target:
+            status, lines, said = ping(target, *QUICK, *words)
+        assert status == 1
+        assert lines[1:4] == [
+            answered(target, 1),
+            *statistics(target, r"\d lines sent, 1 answered, \d\d(\.\d+)?% lost"),
+        ]
+        assert said == f"echoproto: {target}: closed by the server\n"
+
+
+def test_a_server_that_closes_after_the_last_answer_is_no_failure():
+    def serve(lines, sock):
+        sock.sendall(lines.readline())
+
+    with peer(serve) as target:
+        status, lines, said = ping(target, "-c", "1")
+    assert (status, said) == (0, "")
+    assert lines[1] == answered(target, 1)
+
+
+def test_a_connection_that_is_reset_ends_it():
+    def serve(lines, sock):
+        sock.sendall(lines.readline())
+        lines.readline()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with peer(serve) as target:
+        status, lines, said = ping(target, *QUICK)
+    assert status == 1
+    assert lines[1] == answered(target, 1)
+    assert said == f"echoproto: {target}: Connection reset by peer\n"
+
+
+def test_an_output_that_is_closed_ends_it_quietly(server):
+    target = f"127.0.0.1:{server.port}"
+    with start(ECHOPROTO, "ping", *QUICK, target, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(DEADLINE) == 1
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["127.0.0.1:1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
+        (["no.such.invalid:1"], 1, "echoproto: cannot find host no.such.invalid: "),
+        ([], 2, "Error: Missing argument 'TARGET'."),
+        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
+        (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--count': 0 is not in"),
+        (["localhost:1", "-i", "0"], 2, "Error: Invalid value for '-i' / '--interval': 0.0 is not"),
+        (["localhost:1", "-i", "nan"], 2, "Error: Invalid value for '-i' / '--interval': 'nan' is"),
+        (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: no line end in it"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
+    done = run(ECHOPROTO, "ping", *words)
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert done.stderr.decode().splitlines()[-1].startswith(message)

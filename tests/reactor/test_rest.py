@@ -1,0 +1,183 @@
+"""The rest of a reactor: UDP, threads, timers, asyncio; and nothing that is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+import weakref
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from twisted.internet import threads
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import DatagramProtocol
+
+from reactor.running import HalfCloseable, Recorder, only_uvloop
+from support import DEADLINE, eventually, receive_all
+
+
+def test_udp_echoes(running):
+    class Echo(DatagramProtocol):
+        noisy = False
+
+        def datagramReceived(self, datagram, addr):
+            self.transport.write(datagram, addr)
+
+    port = running.call(lambda: running.reactor.listenUDP(0, Echo(), interface="127.0.0.1"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(DEADLINE)
+        client.connect(("127.0.0.1", port.getHost().port))
+        client.send(b"hello")
+        assert client.recv(100) == b"hello"
+    running.call(port.stopListening)
+
+
+@only_uvloop
+def test_a_connected_udp_port_hears_on_after_it_was_refused(running):
+    # Twisted's epoll reactor takes the refusal for the loss of the port.
+    class Asks(DatagramProtocol):
+        noisy = False
+
+        def connectionRefused(self):
+            self.refused.set_result(None)
+
+        def datagramReceived(self, datagram, _):
+            self.received.set_result(datagram)
+
+    protocol = Asks()
+    protocol.refused, protocol.received = Future(), Future()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        number = reserved.getsockname()[1]
+    port = running.call(lambda: running.reactor.listenUDP(0, protocol, interface="127.0.0.1"))
+    running.call(protocol.transport.connect, "127.0.0.1", number)
+    running.call(protocol.transport.write, b"anyone?")
+    protocol.refused.result(DEADLINE)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", number))
+        peer.sendto(b"yes", ("127.0.0.1", port.getHost().port))
+        assert protocol.received.result(DEADLINE) == b"yes"
+    running.call(port.stopListening)
+
+
+def test_work_can_be_given_to_threads(running):
+    done = running.call(lambda: threads.deferToThread(threading.get_ident))
+    assert done != running.call(threading.get_ident)
+
+
+def test_calls_come_in_the_order_of_their_times(running):
+    def schedule():
+        called, done = [], Deferred()
+        late = running.reactor.callLater(1000, called.append, "early")
+        running.reactor.callLater(0.03, called.append, "third")
+        running.reactor.callLater(0.02, called.append, "second")
+        running.reactor.callLater(0.01, called.append, "never").cancel()
+        delayed = running.reactor.callLater(0.001, called.append, "fourth")
+        running.reactor.callLater(0.05, done.callback, called)
+        late.reset(0.005)
+        delayed.delay(0.04)
+        return done
+
+    assert running.call(schedule) == ["early", "second", "third", "fourth"]
+
+
+@only_uvloop
+def test_asyncio_runs_beside_twisted(running):
+    async def echo(reader, writer):
+        writer.write(await reader.read(100))
+        await writer.drain()
+        writer.close()
+
+    async def program():
+        assert asyncio.get_running_loop() is running.reactor.loop
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"hello")
+        answer = await reader.read(100)
+        writer.close()
+        server.close()
+        thread = await asyncio.get_running_loop().run_in_executor(None, threading.get_ident)
+        await asyncio.sleep(0.001)
+        return answer, thread
+
+    answer, thread = running.call(
+        lambda: Deferred.fromFuture(asyncio.ensure_future(program(), loop=running.reactor.loop))
+    )
+    assert answer == b"hello"
+    assert thread != threading.get_ident()
+
+
+def end_by_client(_, client, __):
+    client.close()
+
+
+def end_by_server(running, _, protocol):
+    running.call(protocol.transport.loseConnection)
+
+
+def end_by_abort(running, _, protocol):
+    running.call(protocol.transport.write, bytes(1 << 24))
+    running.call(protocol.transport.abortConnection)
+
+
+def end_by_halves(running, client, protocol):
+    running.call(protocol.transport.getHandle)
+    running.call(protocol.transport.loseWriteConnection)
+    assert receive_all(client) == b""
+    client.close()
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@only_uvloop
+def test_no_descriptor_and_no_connection_is_left_over(running):
+    port = running.listen(Recorder)
+
+    def open_and_close(rounds):
+        for _ in range(rounds):
+            for end in (end_by_client, end_by_server, end_by_abort, end_by_halves):
+                with running.connect(port) as client:
+                    protocol = running.accepted()
+                    end(running, client, protocol)
+                    protocol.why_lost()
+        running.call(lambda: None)
+
+    open_and_close(2)
+    before = descriptors()
+    open_and_close(250)
+    eventually(lambda: descriptors() == before, "the end of all")
+    assert running.reactor.native == {port}
+
+
+def test_a_lost_connection_is_freed_without_the_garbage_collector(running):
+    gc.collect()
+    gc.disable()
+    try:
+        client, protocol = running.pair(Recorder)
+        client.sendall(b"hello")
+        client.close()
+        protocol.why_lost()
+        transport = weakref.ref(protocol.transport)
+        running._protocols.clear()
+        del protocol
+        for _ in range(3):
+            running.call(lambda: None)
+        assert transport() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("protocol", [Recorder, HalfCloseable])
+def test_the_reactor_stops_with_a_paused_connection(running, protocol):
+    client, protocol = running.pair(protocol)
+    running.call(protocol.transport.write, bytes(1 << 24))
+    running.stop()
+    assert protocol.told == ["lost"]
+    with suppress(ConnectionError):
+        receive_all(client)
