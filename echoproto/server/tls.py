@@ -29,6 +29,7 @@ _openssl: Final[Any] = Binding.lib
 _SIZE: Final = 2**15
 _buffer: Final = Binding.ffi.new("char[]", _SIZE)  # holds any record (RFC 8446, 5.2), and more
 _bytes: Final = Binding.ffi.buffer(_buffer)
+_NULL: Final = Binding.ffi.NULL
 _MOST_IN_RECORD: Final = 2**14
 
 
@@ -49,7 +50,7 @@ class LosslessTLS(TLSMemoryBIOProtocol):
 
     def _flushReceiveBIO(self) -> None:
         """Deliver what is decrypted."""
-        ssl = self._tlsConnection._ssl
+        ssl, arrived = self._tlsConnection._ssl, self._tlsConnection._into_ssl
         while not self._lostTLSConnection:
             size = _openssl.SSL_read(ssl, _buffer, _SIZE)
             if size <= 0:
@@ -58,6 +59,8 @@ class LosslessTLS(TLSMemoryBIOProtocol):
                 break
             if not self._aborted:
                 self.wrappedProtocol.dataReceived(_bytes[:size])
+            if not _openssl.BIO_get_mem_data(arrived, _NULL):
+                break  # a record is read whole, so there is nothing left
         self._flushSendBIO()
 
     def _flushSendBIO(self) -> None:
