@@ -23,7 +23,8 @@ def pytest_addoption(parser):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     report = yield
-    if report.skipped and item.config.getoption("--no-skips"):
+    failed_as_expected = hasattr(report, "wasxfail")
+    if report.skipped and not failed_as_expected and item.config.getoption("--no-skips"):
         report.outcome = "failed"
         report.longrepr = f"skipped, with --no-skips: {report.longrepr[2]}"
     return report
