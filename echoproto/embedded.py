@@ -43,8 +43,8 @@ def serve(fd: int) -> None:
     from twisted.internet import stdio
     from twisted.internet.protocol import Protocol, connectionDone
 
+    from echoproto.server.echo import EchoProtocol
     from echoproto.server.factory import LineFactory
-    from echoproto.server.protocol import EchoProtocol
 
     class UntilEnd(Protocol):
         def connectionLost(self, reason: object = connectionDone) -> None:  # noqa: ARG002

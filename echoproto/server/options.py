@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from echoproto.server.protocol import Mode
+    from echoproto.server.echo import Mode
     from echoproto.wire.telnet import TelnetMode
 
 DEFAULT_PORT = 2020

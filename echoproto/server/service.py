@@ -15,9 +15,9 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from echoproto.reactor.install import install
+from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory, show_address
 from echoproto.server.options import Options, refuse
-from echoproto.server.protocol import EchoProtocol
 from echoproto.server.telnet import receive_urgent_in_line
 from echoproto.server.tls import make_lossless
 

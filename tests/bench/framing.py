@@ -14,7 +14,8 @@ from time import process_time
 from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 
-from echoproto.server.protocol import EchoProtocol, LineProtocol
+from echoproto.server.echo import EchoProtocol
+from echoproto.server.protocol import LineProtocol
 
 ROUNDS = 9
 CHUNK = 64 * 1024

@@ -11,7 +11,7 @@ from time import process_time
 
 from twisted.internet.testing import StringTransport
 
-from echoproto.server.protocol import EchoProtocol
+from echoproto.server.echo import EchoProtocol
 from echoproto.shell.lines import LONGEST_ON_TERMINAL, PlainLines, TerminalLines
 
 ROUNDS = 5

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
+from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
-from echoproto.server.protocol import EchoProtocol
 from echoproto.server.telnet import receive_urgent_in_line
 
 ENDS = [b"\n", b"\r\n", b"\r"]

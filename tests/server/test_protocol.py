@@ -16,7 +16,8 @@ from twisted.protocols.basic import LineReceiver
 from twisted.protocols.test import test_basic
 from twisted.python.failure import Failure
 
-from echoproto.server.protocol import EchoProtocol, LineProtocol
+from echoproto.server.echo import EchoProtocol
+from echoproto.server.protocol import LineProtocol
 from echoproto.wire.framing import ANY_LINE_END
 
 

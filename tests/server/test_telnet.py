@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
 import support
-from echoproto.server.protocol import EchoProtocol, LineProtocol
+from echoproto.server.echo import EchoProtocol
+from echoproto.server.protocol import LineProtocol
 from echoproto.server.telnet import TelnetTransport
 from echoproto.wire.negotiation import Policy, Side
 from echoproto.wire.telnet import (
