@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,18 @@ from pathlib import Path
 import pytest
 
 import support
-from support import BIN, DEADLINE, connect, eventually, receive_all, receive_exactly, run, serve
+from support import (
+    BIN,
+    DEADLINE,
+    Output,
+    connect,
+    eventually,
+    receive_all,
+    receive_exactly,
+    run,
+    serve,
+    start,
+)
 
 
 def twistd(*arguments, **kwargs):
@@ -303,3 +315,16 @@ def test_a_second_signal_ends_it_at_once_and_without_a_traceback(second):
         log = server.log.wait_for_end()
     assert "aborted by the server" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("reactor", ["uvloop", "epoll"])
+def test_twist_runs_it_too(reactor):
+    options = ["--log-format=text", "--reactor", reactor, "echo", "--listen", "127.0.0.1:0"]
+    with start(BIN / "twist", *options, stderr=subprocess.STDOUT) as process:
+        log = Output(process.stdout)
+        port = int(log.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[0][1])
+        with closing(connect(port)) as sock:
+            sock.sendall(b"hello")
+            assert receive_exactly(sock, 5) == b"hello"
+        process.send_signal(signal.SIGTERM)
+        assert "disconnected: 0 lines, 5 bytes" in log.wait_for_end()
