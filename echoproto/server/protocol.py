@@ -278,8 +278,7 @@ class LineProtocol(TelnetMixin, LineReceiver):
             if not length_hint(lines):
                 return None
             for line in lines:  # to its end, or where a _Setting ends it
-                why = self.lineReceived(line)
-                if why or transport.disconnecting:
+                if (why := self.lineReceived(line)) or transport.disconnecting:
                     break
         return why
 

@@ -142,8 +142,6 @@ class TelnetMixin:
     terminal_type: str | None = None
     """The telnet client's terminal, if it tells that."""
 
-    bytes_received = 0
-
     transport: Any
     line_mode: Any
     paused: Any
@@ -154,6 +152,12 @@ class TelnetMixin:
     _codec: TelnetCodec | None = None
     _after_el = False
     _telnet_eof = False
+    _bytes_counted = 0
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes have come, those of telnet as well."""
+        return self._bytes_counted
 
     # For subclasses
 
@@ -218,7 +222,7 @@ class TelnetMixin:
 
     def dataReceived(self, data: bytes) -> Any:
         """Free `data` of telnet, and act on what telnet says."""
-        self.bytes_received += len(data)
+        self._bytes_counted += len(data)
         if self._codec is None and (IAC not in data or self.telnet == "never"):
             return self.plainDataReceived(data)
         codec = self._make_codec()
