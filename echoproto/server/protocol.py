@@ -60,29 +60,31 @@ class _NotConnected:
 
 
 class _Setting:
-    """An attribute that says how the next line is delivered.
+    """An attribute that says how the next line is delivered; `own` is where its value is.
 
     To set it on a protocol ends the loop over the lines that are split already: so that need not
     look at each of these attributes after each line.
     """
 
-    def __init__(self, name: str, default: object) -> None:
-        self._own = f"_own_{name}"
-        self._default = default
+    def __init__(self, own: str) -> None:
+        self._own = own
 
-    def __get__(self, protocol: LineProtocol | None, owner: type | None = None) -> Any:
-        return self._default if protocol is None else getattr(protocol, self._own, self._default)
+    def __get__(self, protocol: LineProtocol | None, owner: type) -> Any:
+        return getattr(owner if protocol is None else protocol, self._own)
 
     def __set__(self, protocol: LineProtocol, value: object) -> None:
         setattr(protocol, self._own, value)
-        protocol._interrupt()  # noqa: SLF001 - a part of it
+        protocol._settings_changed()  # noqa: SLF001 - a part of it
 
 
 def _with_settings(cls: type[LineProtocol]) -> type[LineProtocol]:
     for name in ("delimiter", "MAX_LENGTH", "line_mode", "paused"):
         value = getattr_static(cls, name)
-        if not hasattr(value, "__get__"):
-            setattr(cls, name, _Setting(name, value))
+        if not isinstance(value, _Setting):
+            own = f"_own_{name}"
+            setattr(cls, own, value)
+            if not hasattr(value, "__get__"):  # a property stays as it is
+                setattr(cls, name, _Setting(own))
     return cls
 
 
@@ -125,6 +127,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
     _end_of_lingering: IDelayedCall | None = None
 
     transport: Any
+    _own_line_mode: Any
+    _own_paused: Any
     _paused_by = 0
     _splitter: LineSplitter | None = None
 
@@ -137,9 +141,10 @@ class LineProtocol(TelnetMixin, LineReceiver):
         """How many lines have come, and those that were too long."""
         return self._splitter.taken if self._splitter is not None else 0
 
-    def _interrupt(self) -> None:
+    def _settings_changed(self) -> None:
         if self._splitter is not None:
             self._splitter.interrupt()
+            self._splitter.configure(self.delimiter, self.MAX_LENGTH)
 
     def _make_splitter(self) -> LineSplitter:
         if self._splitter is None:
@@ -229,7 +234,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
 
     def plainDataReceived(self, data: bytes) -> Any:
         """Call `lineReceived` or `rawDataReceived` for `data`, as far as not paused."""
-        self._make_splitter().feed(data)
+        splitter = self._splitter or self._make_splitter()
+        splitter.feed(data)
         return self._deliver()
 
     def eraseReceived(self, *, line: bool) -> None:
@@ -258,8 +264,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
     def _dispatch(self, splitter: LineSplitter) -> Any:
         transport = self.transport or _NotConnected
         why: Any = None
-        while not (why or self.paused):
-            if not self.line_mode:
+        while not (why or self._own_paused):
+            if not self._own_line_mode:
                 rest = splitter.take_rest()
                 if not rest:
                     return None
@@ -268,8 +274,6 @@ class LineProtocol(TelnetMixin, LineReceiver):
             if transport.disconnecting:
                 splitter.take_rest()  # it will never be delivered
                 return None
-            if splitter.delimiter is not self.delimiter or splitter.max_length != self.MAX_LENGTH:
-                splitter.configure(self.delimiter, self.MAX_LENGTH)
             try:
                 lines = splitter.lines()
             except LineTooLongError as error:
@@ -280,6 +284,9 @@ class LineProtocol(TelnetMixin, LineReceiver):
             for line in lines:  # to its end, or where a _Setting ends it
                 if (why := self.lineReceived(line)) or transport.disconnecting:
                     break
+            else:
+                if splitter.let_go():
+                    return None
         return why
 
     def clearLineBuffer(self) -> bytes:

@@ -47,7 +47,7 @@ more. So no more is split in vain, when the rest is taken, than was split to som
 _MANY_LINES: Final = 4 * 1024
 """Bytes of a limit from which on a block is no longer than the limit: then no line in it can be."""
 
-_CR: Final = 0x0D
+_LF, _CR = 0x0A, 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
 _CR_OR_LF: Final = re.compile(rb"[\r\n]")
 
@@ -163,6 +163,13 @@ class LineSplitter:
         lines: Iterator[bytes] = self._lines
         return lines
 
+    def let_go(self) -> bool:
+        """Keep no longer what was taken; whether that is all that has come, but for `partial`."""
+        if self._pos != len(self._data) or length_hint(self._lines):
+            return False
+        self._data, self._pos, self._block = b"", 0, self._block[-1:]
+        return True
+
     def interrupt(self) -> None:
         """End the iterator that `lines` has given, where it is.
 
@@ -243,7 +250,7 @@ class LineSplitter:
     def _split(self) -> None:
         """Split the next block, and leave its lines in `_lines`."""
         if self._pos == len(self._data):
-            self._data, self._pos, self._block = b"", 0, self._block[-1:]
+            self.let_go()
             return
         if self._after_cr:
             late_end = self._pass_end_of_cr()
@@ -269,7 +276,8 @@ class LineSplitter:
         if self.max_length is not None and len(self._block) > self.max_length:
             lines = self._check_block(lines, self.max_length)
         self._pos += len(self._block) - len(self._partial)
-        self._partial.clear()
+        if self._partial:
+            self._partial.clear()
         self._after_cr = self.delimiter is ANY_LINE_END and self._block[-1] == _CR
         self._give(lines)
 
@@ -328,8 +336,11 @@ class LineSplitter:
         data, delimiter, start = self._data, self.delimiter, self._pos
         while start < len(data):
             stop = start + self._block_size
-            self._block_size = min(2 * self._block_size, self._longest_block)
+            if self._block_size < self._longest_block:
+                self._block_size = min(2 * self._block_size, self._longest_block)
             if delimiter is ANY_LINE_END:
+                if stop >= len(data) and data[-1] == _LF:
+                    return len(data)  # as below, for what comes most
                 end = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
                 if end and data[end - 1] == _CR and data[end : end + 1] in _ENDS_OF_CR:
                     end += 1

@@ -21,8 +21,8 @@ from bench.results import Results
 from bench.servers import CannotError
 
 DOCS = Path(__file__).parents[2] / "docs"
-ROUNDS = 5
-SECONDS = 1.0
+ROUNDS = 7
+SECONDS = 0.8
 
 
 def say(*words):

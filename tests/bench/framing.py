@@ -17,7 +17,7 @@ from twisted.protocols.basic import LineReceiver
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 
-ROUNDS = 9
+ROUNDS = 25
 CHUNK = 64 * 1024
 
 
@@ -60,24 +60,25 @@ class Bare(LineReceiver):
         self.transport.write(data)
 
 
-def cost(protocol_class, chunks):
-    """Seconds of CPU that the protocol takes for `chunks`."""
+def cost(protocol_class, chunks, before):
+    """Seconds of CPU that the protocol takes for `chunks`, after `before`."""
     protocol = protocol_class()
     transport = StringTransport()
     transport.write = deque(maxlen=1).append  # in C, as uvloop's is
     protocol.makeConnection(transport)
+    protocol.dataReceived(before)
     start = process_time()
     for chunk in chunks:
         protocol.dataReceived(chunk)
     return process_time() - start
 
 
-def compare(what, unit, count, chunks, *classes):
+def compare(what, unit, count, chunks, *classes, before=b""):
     """Print, for each class, the median cost of one of `count` units; and last to first."""
     costs = {one: [] for one in classes}
     for _ in range(ROUNDS):
         for one in classes:
-            costs[one].append(cost(one, chunks))
+            costs[one].append(cost(one, chunks, before))
     medians = {one.__name__: median(costs[one]) / count * 1e9 for one in classes}
     shown = ", ".join(f"{name} {value:8.1f}" for name, value in medians.items())
     # Of each pair: what slows the machine for a while slows both.
@@ -93,11 +94,13 @@ def main():
         compare(f"a chunk of {size >> 10} KiB of empty lines", "line", size, [b"\n" * size], Ours)
     for name, end in (("CR LF", b"\r\n"), ("LF", b"\n")):
         line = b"x" * (64 - len(end)) + end
-        chunks = [line * (CHUNK // 64)] * 8
+        count = CHUNK // 64
+        chunk = line * count
         stock = type("Stock", (Stock,), {"delimiter": end})
         for method, mixins in (("doing nothing", ()), ("counting", (Counting,))):
             classes = [type(one.__name__, (*mixins, one), {}) for one in (Ours, Loop, stock)]
-            compare(f"64-byte lines, {name}, {method}", "line", 8 * CHUNK // 64, chunks, *classes)
+            what = f"64-byte lines, {name}, {method}"
+            compare(what, "line", 8 * count, [chunk] * 8, *classes, before=chunk)
         for count in (1, 100):
             chunks = [line * count] * 2000
             compare(f"echo, {64 * count} bytes, {name}", "chunk", 2000, chunks, EchoProtocol, Bare)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
+from echoproto.server import echo
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
 from echoproto.server.telnet import receive_urgent_in_line
@@ -64,6 +65,7 @@ def test_a_chunk_is_echoed_in_one_frame_and_no_more_calls_of_c_for_many_lines(li
     assert max(map(len, costs)) <= 12
 
 
+@pytest.mark.parametrize("few", [0, 4, 256])
 @pytest.mark.parametrize("before", [b"x" * 100_000, (b"x" * 99 + b"\n") * 100, b"\n" * 1000])
 @pytest.mark.parametrize(
     ("chunks", "lines"),
@@ -89,8 +91,9 @@ def test_a_chunk_is_echoed_in_one_frame_and_no_more_calls_of_c_for_many_lines(li
     ],
 )
 def test_lines_are_counted_alike_where_lines_are_long_and_where_they_are_short(
-    before, chunks, lines
+    before, chunks, lines, few, monkeypatch
 ):
+    monkeypatch.setattr(echo, "_FEW", few)
     protocol, _ = connected()
     protocol.dataReceived(before)
     counted = protocol.lines_received

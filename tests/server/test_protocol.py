@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -414,9 +415,12 @@ def test_in_line_mode_whole_lines_come_back_with_the_ends_that_they_had(chunks, 
     assert protocol.transport.value() == stream[:end]
 
 
-@given(CHUNKS)
-def test_lines_are_counted_alike_with_and_without_logging(chunks):
-    assert echo(chunks).lines_received == echo(chunks, log_lines=True).lines_received
+@given(CHUNKS, st.sampled_from([0, 5, 256]))
+def test_lines_are_counted_alike_with_and_without_logging(chunks, few):
+    with patch("echoproto.server.echo._FEW", few):
+        protocol = echo(chunks)
+    assert protocol.lines_received == echo(chunks, log_lines=True).lines_received
+    assert protocol.bytes_received == len(b"".join(chunks))
 
 
 def test_in_line_mode_a_line_that_is_too_long_is_not_echoed_and_the_next_is():
