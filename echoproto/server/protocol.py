@@ -63,7 +63,8 @@ class _Setting:
     """An attribute that says how the next line is delivered; `own` is where its value is.
 
     To set it on a protocol ends the loop over the lines that are split already: so that need not
-    look at each of these attributes after each line.
+    look at each of these attributes after each line. On a class it is set in the class's body;
+    later on that is not noticed.
     """
 
     def __init__(self, own: str) -> None:
