@@ -26,9 +26,9 @@ log = Logger("echoproto")
 
 _LF, _CR = 0x0A, 0x0D
 
-_FEW = 256
+_FEW = 128
 """Bytes that are not counted before more have come: to count takes about as long for one message
-as for a few."""
+as for a few. With them, an idle connection still takes no more than 2 KiB."""
 
 _SHORT, _LONG = 32, 1024
 """Bytes of a line. `count` takes 0.4 ns for each byte, and `replace` 13 ns for each LF and a copy:

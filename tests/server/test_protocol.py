@@ -415,7 +415,7 @@ def test_in_line_mode_whole_lines_come_back_with_the_ends_that_they_had(chunks, 
     assert protocol.transport.value() == stream[:end]
 
 
-@given(CHUNKS, st.sampled_from([0, 5, 256]))
+@given(CHUNKS, st.sampled_from([0, 5, 128]))
 def test_lines_are_counted_alike_with_and_without_logging(chunks, few):
     with patch("echoproto.server.echo._FEW", few):
         protocol = echo(chunks)
