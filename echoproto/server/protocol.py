@@ -63,8 +63,7 @@ class _Setting:
     """An attribute that says how the next line is delivered; `own` is where its value is.
 
     To set it on a protocol ends the loop over the lines that are split already: so that need not
-    look at each of these attributes after each line. On a class it is set in the class's body;
-    later on that is not noticed.
+    look at each of these attributes after each line.
     """
 
     def __init__(self, own: str) -> None:
@@ -110,6 +109,8 @@ class LineProtocol(TelnetMixin, LineReceiver):
     - Telnet: see `telnet`. In a telnet connection `lineReceived` and `rawDataReceived` are given
       what was typed, what is written to `transport` is escaped, and negotiation is answered.
     - The time that it takes is in proportion to the bytes received.
+    - `delimiter`, `MAX_LENGTH`, `line_mode` and `paused` are set in a class's body, or on an
+      instance, at any time; on a class later on, that is not noticed.
 
     Call the inherited `connectionLost` if you override it: it ends the count of connections.
     """
