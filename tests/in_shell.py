@@ -1,4 +1,7 @@
-"""The shell on a real connection, with typed keys in and printed text out."""
+"""The shell for tests: with keys in and printed text out, or a session alone with bytes in.
+
+`in_shell` runs all of it on a real connection. `Recording` has neither terminal nor network.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,24 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from echoproto.client.connection import connect
 from echoproto.client.target import Target
-from echoproto.shell.app import Shell
+from echoproto.shell.app import open_session, talk
+from echoproto.shell.screen import Screen
+from echoproto.wire.layer import DataReceived, Reply
 from support import DEADLINE
 
-ENTER = "\r"
-CTRL_C, CTRL_D = "\x03", "\x04"
-UP = "\x1b[A"
+ENTER, TAB, UP = "\r", "\t", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_R, CTRL_U, CTRL_Y, CTRL_BRACKET = (
+    "\x03",
+    "\x04",
+    "\x12",
+    "\x15",
+    "\x19",
+    "\x1d",
+)
+
+IAC, SB, SE = b"\xff", b"\xff\xfa", b"\xff\xf0"
+WILL, WONT, DO, DONT = (IAC + bytes([code]) for code in (251, 252, 253, 254))
+BINARY, ECHO, SGA, TTYPE, NAWS = (bytes([option]) for option in (0, 1, 3, 24, 31))
 
 
 class Peer:
@@ -56,13 +71,14 @@ class Peer:
         await self.writer.drain()
 
 
-class Screen(io.StringIO):
+class Terminal(io.StringIO):
     """What the terminal is sent; `shows` waits until that holds a text."""
 
     encoding = "utf-8"
 
     def __init__(self):
         super().__init__()
+        self.size = Size(24, 80)
         self._written = asyncio.Event()
 
     def write(self, text):
@@ -85,27 +101,29 @@ def encode(text):
     return text.encode("utf-8", "surrogateescape")
 
 
-def in_shell(script, *, eol=None, telnet="auto", history=None, ends=False):
+def in_shell(script, *, eol=None, telnet="auto", history=None, command_history=None, ends=False):
     """Run `script(type, peer, screen)` in a shell; it ends with Ctrl-D, or with the peer."""
     history = history or InMemoryHistory()
+    command_history = command_history or InMemoryHistory()
 
     async def main():
         peer = Peer()
         server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
         target = Target(*server.sockets[0].getsockname())
-        screen = Screen()
+        screen = Terminal()
         with create_pipe_input() as keys:
-            output = Vt100_Output(screen, lambda: Size(24, 80), enable_cpr=False)
-            async with server, connect(target) as connection:
-                shell = Shell(
-                    connection,
-                    eol=eol,
-                    telnet=telnet,
+            output = Vt100_Output(screen, lambda: screen.size, enable_cpr=False)
+            session = open_session(telnet, eol)
+            connecting = connect(target, telnet=session.codec, tell=session.told)
+            async with server, connecting as connection:
+                display = Screen(
+                    session,
                     history=history,
+                    command_history=command_history,
                     input=keys,
                     output=output,
                 )
-                running = asyncio.create_task(shell.run())
+                running = asyncio.create_task(talk(connection, session, display))
                 await screen.shows("> ")
                 try:
                     await script(lambda text: keys.send_bytes(encode(text)), peer, screen)
@@ -120,3 +138,69 @@ def in_shell(script, *, eol=None, telnet="auto", history=None, ends=False):
         return peer.received, screen
 
     return asyncio.run(main())
+
+
+class Recording:
+    """A session, its display, and the connection below it."""
+
+    def __init__(self, *, telnet="auto", eol=None):
+        self.session = open_session(telnet, eol)
+        self.session.display = self
+        self.calls = []
+        self.printed = ""
+        self.replied = b""
+
+    # As the display
+
+    def print(self, text):
+        self.printed += "".join(shown for _, shown, *_ in text)
+
+    def redraw(self):
+        self.calls.append("redraw")
+
+    def forget_typed(self):
+        self.calls.append("forget typed")
+
+    def quit(self):
+        self.calls.append("quit")
+
+    # As the peer
+
+    def say(self, data):
+        """Let `data` arrive, as a connection does."""
+        for event in self.session.codec.receive(data):
+            match event:
+                case DataReceived(received):
+                    self.session.receive(received)
+                case Reply(reply):
+                    self.replied += reply
+                case _:
+                    self.session.told(event)
+
+    def sent(self):
+        """All bytes that the session sends, up to its end."""
+        codec, wire = self.session.codec, []
+
+        class Connection:
+            async def send(self, data):
+                wire.append(codec.send(data))
+                return True
+
+            def send_command(self, command):
+                wire.append(codec.command(command))
+
+            async def send_eof(self):
+                wire.append(b"<end>")
+
+        self.session.end()
+        asyncio.run(self.session.send_to(Connection()))
+        assert wire.pop() == b"<end>"
+        return b"".join(wire)
+
+    @property
+    def prompt(self):
+        return "".join(shown for _, shown in self.session.prompt)
+
+    def take_printed(self):
+        printed, self.printed = self.printed, ""
+        return printed

@@ -26,6 +26,7 @@ BIN = Path(sys.executable).parent
 
 PACKAGES = {
     "Xvfb": "xvfb",
+    "haproxy": "haproxy",
     "nc.openbsd": "netcat-openbsd",
     "ncat": "ncat",
     "openssl": "openssl",
@@ -114,11 +115,11 @@ class Server:
 
 
 @contextmanager
-def serve(*options: str, listen=("127.0.0.1:0",), listeners=None):
+def serve(*options: str, listen=("127.0.0.1:0",), listeners=None, reactor="uvloop"):
     """Run `twistd -n echo` with `options`; `listeners` is how many addresses `listen` means."""
     where = [word for address in listen for word in ("--listen", address)]
     with subprocess.Popen(
-        [BIN / "twistd", "-n", "--pidfile=", "echo", *where, *options],
+        [BIN / "twistd", "-n", "--pidfile=", "--reactor", reactor, "echo", *where, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:

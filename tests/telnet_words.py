@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from echoproto.wire.telnet import Command, Option
+from echoproto.wire.options import Option
+from echoproto.wire.telnet import Command
 
 # Options that have no meaning to us, but that clients name.
 OTHERS = {32: "TSPEED", 36: "ENVIRON", 39: "NEW-ENVIRON"}

@@ -8,7 +8,7 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.wire.negotiation import Side
-from echoproto.wire.telnet import Option
+from echoproto.wire.options import Option
 
 
 class Login(LineProtocol):
@@ -22,10 +22,10 @@ class Login(LineProtocol):
         if not self.name:
             self.name = line
             # While the server says that it echoes, a client shows nothing of what is typed.
-            self.requestTelnetOption(Side.US, Option.ECHO, on=True)
+            self.requestTelnetOption(Side.LOCAL, Option.ECHO, on=True)
             self.transport.write(b"Password: ")
         else:
-            self.requestTelnetOption(Side.US, Option.ECHO, on=False)
+            self.requestTelnetOption(Side.LOCAL, Option.ECHO, on=False)
             self.transport.write(b"\r\nWelcome, %b.\r\n" % self.name)
             self.transport.loseConnection()
 

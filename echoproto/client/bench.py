@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final, cast
 
-from echoproto.client.connection import NetworkError, connecting, open_socket
+from echoproto.client.errors import NetworkError
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
-from echoproto.client.tls import tls_context, tls_errors
+from echoproto.client.opening import open_transport, tls_context
 from echoproto.wire.dump import escape
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Bench:
         """Seconds that had gone, and messages that had been answered."""
         self._target, self._load = target, load
         self._wait = wait
-        self._tls = tls_context(insecure=insecure) if target.is_tls else None
+        self._tls = tls_context(target, insecure=insecure)
         self._text, self._tally = Text(load), Tally()
         self.latencies = self._tally.latencies
         self._connections: list[ClosedLoop] = []
@@ -144,32 +144,24 @@ class Bench:
     async def _connect(self) -> None:
         first = await self._open(0, self._target)
         # The name need not be looked up again, and all go to the same address.
-        target = replace(self._target, host=first.peer[0]) if first.peer else self._target
+        address = replace(self._target, host=first.peer[0]) if first.peer else self._target
         places = asyncio.Semaphore(_CONNECTING)
 
         async def open_another(number: int) -> None:
             async with places:
                 try:
-                    await self._open(number, target)
+                    await self._open(number, address)
                 except NetworkError as error:
                     self._tally.errors[str(error).replace(f" to {self._target.name}", "")] += 1
 
         await asyncio.gather(*map(open_another, range(1, self._load.connections)))
 
-    async def _open(self, number: int, target: Target) -> ClosedLoop:
+    async def _open(self, number: int, address: Target) -> ClosedLoop:
         kind = OpenLoop if self._load.rate else ClosedLoop
         connection = kind(number, self._load, self._text, self._tally)
-        loop = asyncio.get_running_loop()
-        async with connecting(self._target, self._wait):
-            sock = await open_socket(target)
-            if target.path:
-                await loop.create_unix_connection(lambda: connection, sock=sock)
-            else:
-                name = self._target.host if self._tls else None
-                with tls_errors(f"cannot connect to {self._target.name}"):
-                    await loop.create_connection(
-                        lambda: connection, sock=sock, ssl=self._tls, server_hostname=name
-                    )
+        await open_transport(
+            self._target, connection, self._wait, context=self._tls, address=address
+        )
         self._connections.append(connection)
         return connection
 

@@ -14,7 +14,7 @@ from statistics import fmean, pstdev
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.connection import NetworkError
+from echoproto.client.errors import NetworkError
 from echoproto.wire.dump import escape
 from echoproto.wire.framing import LineSplitter, LineTooLongError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from echoproto.client.connection import Connection
-    from echoproto.client.telnet import TelnetConnection
 
 SILENCE: Final = 0.5
 """Seconds of silence after which a server that may greet is taken to have done so."""
@@ -44,7 +43,7 @@ class Ping:
 
     def __init__(
         self,
-        connection: Connection | TelnetConnection,
+        connection: Connection,
         *,
         text: bytes | None = None,
         interval: float = 1.0,

@@ -11,21 +11,20 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.connection import NetworkError
+from echoproto.client.errors import NetworkError
 from echoproto.wire.framing import to_crlf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from echoproto.client.connection import Connection
-    from echoproto.client.telnet import TelnetConnection
 
 CHUNK: Final = 256 * 1024
 """The most bytes that are read from the input at a time."""
 
 
 async def pipe(
-    connection: Connection | TelnetConnection,
+    connection: Connection,
     inputs: Iterable[int],
     output: int,
     *,

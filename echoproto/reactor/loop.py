@@ -11,7 +11,10 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-import uvloop
+try:
+    import uvloop
+except ImportError:
+    raise ImportError("uvloop is missing: pip install uvloop") from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +32,26 @@ class Loop(uvloop.Loop):
         super().__init__()
         self._selector = DefaultSelector()
         super().add_reader(self._selector, self._call_ready)
+
+    def turn(self, wait: float = 0) -> None:
+        """Call what is ready, and what is ready within `wait` seconds if nothing is.
+
+        A turn is two of libuv's: the second makes the connections that the first accepts.
+        """
+        # Not in uvloop's promise, and in all its releases: libuv's own epoll or kqueue. To be
+        # woken at the first event there is no other way. libuv tells it of new descriptors late,
+        # when it runs: hence the turn before.
+        watched = DefaultSelector()
+        watched.register(self._get_backend_id(), EVENT_READ)  # type: ignore[attr-defined]
+        ready = watched.select(0)
+        self._turn()
+        if wait > 0 and not ready and watched.select(wait):
+            self._turn()
+        watched.close()
+
+    def _turn(self) -> None:
+        self.call_soon(self.call_soon, self.stop)
+        self.run_forever()
 
     def close(self) -> None:
         """Close the loop."""

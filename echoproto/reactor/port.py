@@ -41,14 +41,14 @@ class Port(tcp.Port):
                 backlog=socket.SOMAXCONN if self.backlog is None else self.backlog,
             )
             self._server = _run_at_once(serving)
-            self.reactor.native.add(self)
+            self.reactor.native[self] = None
 
     def stopReading(self) -> None:
         """Leave what connects in the backlog."""
         if self._server is not None:
             self._server.close()
             self._server = None
-            self.reactor.native.discard(self)
+            self.reactor.native.pop(self, None)
 
     def _make_connection(self) -> Connection:
         number = self.sessionno

@@ -26,27 +26,27 @@ log = Logger()
 class Sender:
     """Sends; `Connection` has the rest.
 
-    `write(data)` is an attribute: uvloop's method, for as long as that is right.
+    `_writer` is what `write` goes to: uvloop's transport, for as long as that is right.
     """
 
     # What every connection has is in slots; __dict__ is made for one that needs more.
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_full",
         "_uv",
+        "_writer",
         "connected",
         "disconnecting",
         "producer",
-        "write",
     )
 
     _uv: Transport
+    _writer: Any
     _protocol: Any
     loop: Loop
-    write: Callable[[bytes], None]
 
     streamingProducer = True
+    _full = False  # more is unsent than there should be
     _producer_paused = False
     _write_closing = False
     _write_closed = False
@@ -56,7 +56,6 @@ class Sender:
         self.connected = 0
         self.disconnecting = 0
         self.producer: Any = None
-        self._full = False  # more is unsent than there should be
 
     # What uvloop calls
 
@@ -91,25 +90,21 @@ class Sender:
     def _watch_sending(self) -> None:
         """From now on, call `_sent` whenever all is sent."""
         if not self._write_closed:
-            self._set_write(self._write_and_watch)
+            self._write_to(Watched(self))
             self._uv.set_write_buffer_limits(high=0)
-
-    def _write_and_watch(self, data: bytes) -> None:
-        self._uv.write(data)
-        self._sent_soon()
 
     def _sent_soon(self) -> None:
         if not (self._full or self._sent_is_due):  # if full, resume_writing will be called
             self._sent_is_due = True
             self.loop.call_soon(self._sent)
 
-    def _set_write(self, write: Callable[[bytes], None]) -> None:
-        self.write = write
+    def _write_to(self, writer: Any) -> None:
+        self._writer = writer
 
-    def _guard(self, call: Callable[[], object]) -> None:
+    def _guard(self, call: Callable[..., object], *args: object) -> None:
         """Call what is not ours; if it raises, log that, and lose the connection."""
         try:
-            call()
+            call(*args)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it raises
@@ -121,6 +116,12 @@ class Sender:
         raise NotImplementedError
 
     # ITransport, ITCPTransport
+
+    def write(self, data: bytes) -> None:
+        """Send data, now where the system takes it. Raises TypeError where it is not bytes."""
+        if not isinstance(data, bytes):
+            raise TypeError("Data must be bytes")
+        self._writer.write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """Write data that is in pieces. Raises TypeError where one is not bytes."""
@@ -147,7 +148,7 @@ class Sender:
     def _close_write_side(self) -> None:
         self._write_closing = False
         self._write_closed = True
-        self._set_write(ignore)
+        self._write_to(Nowhere)
         self._uv.write_eof()
         protocol = IHalfCloseableProtocol(self._protocol, None)
         if protocol is not None:
@@ -184,7 +185,7 @@ class Sender:
             self._sent_soon()
         elif not (self.streamingProducer or self._write_closed):
             self.streamingProducer = True
-            self._set_write(self._uv.write)
+            self._write_to(self._uv)
             self._uv.set_write_buffer_limits()
 
     def stopConsuming(self) -> None:
@@ -197,13 +198,29 @@ class Sender:
         self.loseConnection()
 
 
+class Watched:
+    """Writes for a sender that is told whenever all is sent."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def write(self, data: bytes) -> None:
+        """Send data."""
+        self._sender._uv.write(data)
+        self._sender._sent_soon()
+
+
+class Nowhere:
+    """Where the writes of a connection go that takes nothing any more."""
+
+    @staticmethod
+    def write(data: bytes) -> None:
+        """Drop data."""
+
+
 def join(pieces: Iterable[bytes]) -> bytes:
     """The pieces as one. Raises TypeError where one is not bytes."""
     try:
         return b"".join(pieces)
     except TypeError:
         raise TypeError("Data must be bytes") from None
-
-
-def ignore(data: bytes) -> None:
-    """Write nowhere: the connection takes nothing any more."""

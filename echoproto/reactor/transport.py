@@ -1,8 +1,8 @@
 """`Connection`: Twisted's transport for an accepted TCP connection, on top of uvloop's.
 
-uvloop reads, and calls the protocol's `dataReceived` with nothing in between; `write` is uvloop's
-own. So an echo costs one Python frame. All else here is about what is rarer; in that, it does as
-Twisted's `tcp.Connection` does.
+uvloop reads, and calls the protocol's `dataReceived` with nothing in between; `write` hands on to
+uvloop. So an echo costs two Python frames. All else here is about what is rarer; in that, it does
+as Twisted's `tcp.Connection` does.
 
 One object has both roles: for uvloop it is the asyncio protocol (`connection_made` and its like),
 for the Twisted protocol it is the transport (`loseConnection` and its like).
@@ -13,10 +13,11 @@ from __future__ import annotations
 import socket
 import struct
 from asyncio import BaseProtocol
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet import _newtls
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IConsumer,
@@ -30,24 +31,26 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from twisted.python.log import callWithContext, callWithLogger
+from twisted.python.log import callWithContext
 from zope.interface import implementer
 
-from echoproto.reactor.sending import Sender, ignore, join
+from echoproto.reactor.sending import Nowhere
+from echoproto.reactor.starttls import StartTLS
 
 if TYPE_CHECKING:
     from asyncio import Transport
-    from collections.abc import Callable, Iterable
-
-    from twisted.internet.address import IPv4Address, IPv6Address
+    from collections.abc import Callable
 
     from echoproto.reactor.loop import Loop
     from echoproto.reactor.port import Port
     from echoproto.reactor.reactor import UvloopReactor
 
 log = Logger()
+
+# One for all connections, as in Twisted's reactors.
+DONE: Final = Failure(ConnectionDone())
+LOST: Final = Failure(ConnectionLost())
 
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)  # struct linger: on, for 0 seconds
 
@@ -69,26 +72,21 @@ class Handle(socket.socket):
     IHalfCloseableDescriptor,
     ILoggingContext,
 )
-class Connection(Sender, BaseProtocol):
+class Connection(StartTLS, BaseProtocol):
     """A connection that `server`, a `Port`, has accepted.
 
     The protocol's `dataReceived` is looked up when the connection is made, and when `protocol` is
     set; an attribute of that name that a protocol gives itself later is not seen.
     """
 
-    __slots__ = ("_protocol", "data_received", "server", "sessionno")
+    __slots__ = ("_protocol", "server", "sessionno")
 
-    data_received: Callable[[bytes], object]
-
-    TLS = False
-    _tlsClientDefault = False
     _aborting = False
     _read_closed = False
-    _below_tls: Callable[[bytes], None]
     _handle: Handle | None = None
-    _early: list[bytes] | None = None
-    _early_end = False
     _paused = False
+    _holding = False
+    _held: bytes | None = None
 
     def __init__(self, server: Port, sessionno: int) -> None:
         super().__init__()
@@ -121,83 +119,69 @@ class Connection(Sender, BaseProtocol):
     @protocol.setter
     def protocol(self, protocol: Any) -> None:
         self._protocol = protocol
-        if self._early is None and self.connected:
-            self._receive_with(self._receiver())
+        if self.connected:
+            self._uv.set_protocol(self)
 
-    def _receiver(self) -> Callable[[bytes], object]:
-        received: Callable[[bytes], object] = self._protocol.dataReceived
+    @property
+    def data_received(self) -> Callable[[bytes], object]:
+        """Who is called with what arrives; uvloop looks it up in `set_protocol`."""
+        if self._holding or self._protocol is None:
+            return self._hold
+        return self._in_log(self._protocol.dataReceived)
+
+    def _in_log(self, call: Callable[..., object]) -> Callable[..., object]:
+        """What to call so that lines of Twisted's old log name the protocol.
+
+        It costs more than all else when a connection comes and goes: so it is done for a protocol
+        that has a `logPrefix` of its own.
+        """
         protocol = self._protocol
-        while isinstance(protocol, ProtocolWrapper):
-            protocol = protocol.wrappedProtocol
+        while (wrapped := getattr(protocol, "wrappedProtocol", None)) is not None:
+            protocol = wrapped
         if getattr(type(protocol), "logPrefix", None) in (None, Protocol.logPrefix):
-            return received
-        # It has named itself for the log, which costs a call for all that arrives.
-        return partial(callWithContext, {"system": self.logPrefix()}, received)
-
-    def _receive_with(self, received: Callable[[bytes], object]) -> None:
-        self.data_received = received
-        self._uv.set_protocol(self)  # it looks data_received up
+            return call
+        return partial(callWithContext, {"system": self.logPrefix()}, call)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Make the protocol, and connect it."""
-        self._uv = transport
-        self.write = transport.write
+        self._uv = self._writer = transport
         peer = transport.get_extra_info("peername")
-        if peer is None or not self.server.connected:  # one of the two is gone already
+        if peer is not None and self.server.connected:  # else, one of the two is gone already
+            self._guard(self._make_connection, peer)
+        if not self.connected:
             transport.abort()
-        else:
-            callWithLogger(self.server, self._make_connection, peer)
+            return
+        if self._paused or self.disconnecting:
+            # It wants nothing yet, but uvloop reads as soon as this returns, whatever was said:
+            # what comes until then is held, data or end, until reading is resumed.
+            self._holding = True
+            self.loop.call_soon(transport.pause_reading)
+        transport.set_protocol(self)
 
     def _make_connection(self, peer: tuple[Any, ...]) -> None:
         factory: Any = self.server.factory
-        try:
-            protocol = factory.buildProtocol(self._address(peer))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # noqa: BLE001 - whatever a factory raises
-            log.failure("Unhandled Error")
-            protocol = None
-        if protocol is None:
-            self._uv.abort()
-            return
-        self.connected = 1
-        self.reactor.native.add(self)
-        self._uv.resume_reading()
-        self.protocol = protocol
-        self._guard(partial(protocol.makeConnection, self))
-        if not (self._uv.is_reading() or self._uv.is_closing()):
-            # It wants nothing yet, but uvloop reads as soon as this returns, whatever was said:
-            # what comes until then is kept, data and end, until reading is resumed.
-            self._early = []
-            self._receive_with(self._hold)
-            self.loop.call_soon(self._pause_at_last)
+        self._protocol = factory.buildProtocol(self._address(peer))
+        if self._protocol is not None:
+            self.connected = 1
+            self.reactor.native[self] = None
+            self._in_log(self._protocol.makeConnection)(self)
 
     def _hold(self, data: bytes) -> None:
         self._uv.pause_reading()
-        if self._early is not None:
-            self._early.append(data)
+        self._held = data
 
-    def _pause_at_last(self) -> None:
-        if self._early is not None:
-            self._uv.pause_reading()
-
-    def _deliver_early(self) -> None:
-        if self._early is None or self._paused or not self.connected or self.disconnecting:
+    def _release(self) -> None:
+        if self._paused or self.disconnecting or not (self._holding and self.connected):
             return
-        data, self._early = b"".join(self._early), None
-        self._receive_with(self._receiver())
-        if data:
-            self._guard(partial(self.data_received, data))
+        held, self._held = self._held, None
+        self._holding = False
+        self._uv.set_protocol(self)
+        if held:
+            self._guard(self.data_received, held)
+        elif held is not None:
+            self.eof_received()
         if not self._paused:
-            self._go_on_reading()
-
-    def _go_on_reading(self) -> None:
-        if self.connected and not self.disconnecting:
-            if self._early_end:
-                self._early_end = False
-                self.eof_received()
-            elif not self._read_closed:
-                self._uv.resume_reading()
+            self.resumeProducing()
 
     # IPushProducer
 
@@ -215,10 +199,8 @@ class Connection(Sender, BaseProtocol):
         """Read on."""
         if self.connected and not (self.disconnecting or self._read_closed):
             self._paused = False
-            if self._early is not None:
-                self.loop.call_soon(self._deliver_early)
-            elif self._early_end:
-                self.loop.call_soon(self._go_on_reading)
+            if self._holding:
+                self.loop.call_soon(self._release)
             else:
                 self._uv.resume_reading()
 
@@ -229,11 +211,11 @@ class Connection(Sender, BaseProtocol):
 
     def eof_received(self) -> bool:
         """The peer has sent its last byte. What is returned keeps uvloop from closing."""
-        if self._early is not None:
-            self._early_end = True
-            return True
-        self._read_closed = True
-        callWithLogger(self, self.readConnectionLost, Failure(ConnectionDone()))
+        if self._holding:
+            self._held = b""
+        else:
+            self._read_closed = True
+            self.readConnectionLost(DONE)
         return True
 
     def readConnectionLost(self, reason: Failure) -> None:
@@ -242,7 +224,7 @@ class Connection(Sender, BaseProtocol):
         if protocol is None:
             self.connectionLost(reason)
         else:
-            self._guard(protocol.readConnectionLost)
+            self._guard(self._in_log(protocol.readConnectionLost))
 
     def writeConnectionLost(self, reason: Failure) -> None:
         """Nothing can be sent any more."""
@@ -250,32 +232,44 @@ class Connection(Sender, BaseProtocol):
 
     def connection_lost(self, error: BaseException | None) -> None:
         """The connection is lost: find out why."""
+        if not self.connected:
+            return
         if error is None:
-            error = ConnectionAborted() if self._aborting else ConnectionDone()
-        elif isinstance(error, OSError):
-            if error.__traceback__ is None:
-                error = ConnectionLost()
-            elif self.connected:
+            reason = Failure(ConnectionAborted()) if self._aborting else DONE
+        elif isinstance(error, OSError) and error.__traceback__ is None:
+            reason = LOST
+        else:
+            reason = Failure(error)
+            if isinstance(error, OSError):
                 # The protocol has raised it, and uvloop takes it for the network's.
-                log.failure("Unhandled Error", Failure(error))
-        self.connectionLost(Failure(error))
+                log.failure("Unhandled Error", reason)
+        self.connectionLost(reason)
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is lost, whoever says so: uvloop, an error, the reactor when it stops."""
         if not self.connected:
             return
+        if not self._read_closed:
+            self._end_in_order()
         self.connected = 0
-        self.reactor.native.discard(self)
-        self._set_write(ignore)
+        self.reactor.native.pop(self, None)
+        self._write_to(Nowhere)
         self._uv.abort()
         if self._handle is not None:
             self._handle.close()
-        callWithLogger(self, self._tell_lost, reason)
+        self._guard(self._in_log(self._tell_lost), reason)
+
+    def _end_in_order(self) -> None:
+        # To close a socket with unread data resets the connection, and what the peer has not read
+        # yet may be lost. So it gets the end of our data first, and no data stays unread.
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+            while self.socket.recv(1 << 16):
+                pass
 
     def _tell_lost(self, reason: Failure) -> None:
         producer, self.producer = self.producer, None
         protocol, self._protocol = self._protocol, None
-        del self.data_received
         try:
             if producer is not None:
                 producer.stopProducing()
@@ -285,9 +279,11 @@ class Connection(Sender, BaseProtocol):
     def abortConnection(self) -> None:
         """Reset the connection. What is not sent is lost."""
         if self.connected and not self._aborting:
-            self._aborting = True
+            self._aborting = self._read_closed = True
+            self.pauseProducing()
+            self._write_to(Nowhere)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            self._uv.abort()
+            self.loop.call_soon(self._uv.abort)  # not now: what is raised after it is the reason
 
     # Addresses, and the socket and its options: ITCPTransport, ISystemHandle
 
@@ -303,7 +299,7 @@ class Connection(Sender, BaseProtocol):
         if len(name) == 4 and name[3]:  # noqa: PLR2004 - it has a scope, which the host names
             host, _ = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
             name = (host, *name[1:])
-        return self.server._addressType("TCP", *name)
+        return IPv4Address("TCP", *name) if len(name) == 2 else IPv6Address("TCP", *name)  # noqa: PLR2004
 
     @property
     def _socket(self) -> socket.socket:
@@ -317,7 +313,8 @@ class Connection(Sender, BaseProtocol):
     def getHandle(self) -> socket.socket:
         """The socket: for its options, not to read, write or close."""
         if self._handle is None:
-            self._handle = Handle(fileno=self.fileno())
+            family, kind = self.server.addressFamily, self.server.socketType
+            self._handle = Handle(family, kind, socket.IPPROTO_TCP, self.fileno())
             self._handle.setblocking(False)
         return self._handle
 
@@ -337,44 +334,6 @@ class Connection(Sender, BaseProtocol):
         """Turn SO_KEEPALIVE on or off."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(enabled))
 
-    # ITLSTransport: after startTLS, the protocol is TLS, and the methods here are above it
-
-    def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
-        """Go on with TLS: as its server, or with `normal` false as its client."""
-        self._below_tls = self.write
-        _newtls.startTLS(self, contextFactory, normal, _BelowTLS)
-        self.write = self._protocol.write
-
-    def _set_write(self, write: Callable[[bytes], None]) -> None:
-        if self.TLS:
-            self._below_tls = write
-        else:
-            self.write = write
-
-    def loseConnection(self) -> None:
-        """Close the connection, once all is sent, and what a paused producer still gives."""
-        if not self.TLS:
-            super().loseConnection()
-        elif self.connected and not self.disconnecting:
-            self._protocol.loseConnection()
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take data from a producer until it is unregistered.
-
-        Raises RuntimeError if there is one already.
-        """
-        if self.TLS:
-            self._protocol.registerProducer(producer, streaming)
-        else:
-            super().registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """Take no more from the producer."""
-        if self.TLS:
-            self._protocol.unregisterProducer()
-        else:
-            super().unregisterProducer()
-
     # For the log
 
     def logPrefix(self) -> str:
@@ -390,19 +349,3 @@ class Connection(Sender, BaseProtocol):
         return f"<{self._protocol.__class__.__name__} #{self.sessionno} on {self.getHost().port}>"
 
     socket = property(getHandle)
-
-
-class _BelowTLS:
-    """What TLS calls on a connection of which it is the protocol: its methods as without TLS."""
-
-    loseConnection = Sender.loseConnection
-    registerProducer = Sender.registerProducer
-    unregisterProducer = Sender.unregisterProducer
-
-    @staticmethod
-    def write(connection: Connection, data: bytes) -> None:
-        connection._below_tls(data)
-
-    @staticmethod
-    def writeSequence(connection: Connection, iovec: Iterable[bytes]) -> None:
-        connection._below_tls(join(iovec))

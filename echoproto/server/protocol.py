@@ -1,338 +1,254 @@
 """`LineProtocol`, a LineReceiver that gets the hard parts right. `echo` has the echo on top of it.
 
-A protocol is one connection. What it does not know is in `factory`: which other connections there
-are, and what is logged when one opens or closes.
+It knows lines and its own callbacks. All else that a connection needs (telnet, TLS, backpressure,
+how it ends) is in `connection`, which stands between the transport and the protocol.
 """
 
 from __future__ import annotations
 
-from inspect import getattr_static
-from operator import length_hint
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IHandshakeListener,
-    ISystemHandle,
-)
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
-from echoproto.server.backpressure import (
-    BY_CALLER,
-    BY_TRANSPORT,
-    Backpressure,
-    bottom_of,
-    can_half_close,
-)
-from echoproto.server.telnet import TelnetMixin, receive_urgent_in_line
+from echoproto.server.connection import Connection
 from echoproto.wire.framing import ANY_LINE_END, LineSplitter, LineTooLongError
+from echoproto.wire.options import SERVER
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
-    from twisted.python.failure import Failure
+    from collections.abc import Iterator
 
-LINGER = 5.0
-"""Seconds that a client has to end the connection, after its EOF and ours."""
+    from twisted.internet.interfaces import ITransport
 
-
-class ConnectionObserver(Protocol):
-    """What is told of connections: `LineFactory`, or None."""
-
-    urgent_in_line: bool
-    """Whether all connections have SO_OOBINLINE already, from the port that has accepted them."""
-
-    def connected(self, protocol: LineProtocol) -> None:
-        """The connection is open; `connectionMade` was not called yet."""
-
-    def telnetBegan(self, protocol: LineProtocol) -> None:
-        """The client has shown that it is telnet."""
-
-    def disconnected(self, protocol: LineProtocol, reason: Failure) -> None:
-        """The connection is lost, because of `reason`."""
+    from echoproto.wire.negotiation import Policy, Side
+    from echoproto.wire.telnet import TelnetMode
 
 
-class _NotConnected:
-    """A LineReceiver works without a transport, too."""
+class _Open:
+    """Stands for a transport that cannot tell whether it is closing, as None cannot."""
 
     disconnecting = False
 
 
-class _Setting:
-    """An attribute that says how the next line is delivered; `own` is where its value is.
-
-    To set it on a protocol ends the loop over the lines that are split already: so that need not
-    look at each of these attributes after each line.
-    """
-
-    def __init__(self, own: str) -> None:
-        self._own = own
-
-    def __get__(self, protocol: LineProtocol | None, owner: type) -> Any:
-        return getattr(owner if protocol is None else protocol, self._own)
-
-    def __set__(self, protocol: LineProtocol, value: object) -> None:
-        setattr(protocol, self._own, value)
-        protocol._settings_changed()  # noqa: SLF001 - a part of it
-
-
-def _with_settings(cls: type[LineProtocol]) -> type[LineProtocol]:
-    for name in ("delimiter", "MAX_LENGTH", "line_mode", "paused"):
-        value = getattr_static(cls, name)
-        if not isinstance(value, _Setting):
-            own = f"_own_{name}"
-            setattr(cls, own, value)
-            if not hasattr(value, "__get__"):  # a property stays as it is
-                setattr(cls, name, _Setting(own))
-    return cls
-
-
-@_with_settings
-@implementer(IHalfCloseableProtocol, IHandshakeListener)
-class LineProtocol(TelnetMixin, LineReceiver):
+@implementer(IHalfCloseableProtocol)
+class LineProtocol(LineReceiver):
     """A `LineReceiver` for any client: subclass it and write `lineReceived`.
 
     What it changes in `LineReceiver`, whose contract holds for the rest:
 
-    - `delimiter`: LF, CR LF, CR NUL and CR all end a line (RFC 1123, 3.3.1), and `sendLine` sends
-      CR LF. A subclass, or an instance, that sets `delimiter` gets exactly that delimiter.
+    - `delimiter`: LF, CR LF, CR NUL and CR all end a line (RFC 1123, section 3.3.1), and `sendLine`
+      sends CR LF. A subclass, or an instance, that sets `delimiter` gets exactly that delimiter.
     - `lineLengthExceeded` is given what has come of the line that is too long, and no more. The
       rest of that line is skipped and the next line is whole, unless the method closes the
       connection (as it does if not overridden) or calls `setLineMode` or `setRawMode`.
+    - The time that it takes is in proportion to the bytes received.
+
+    On a connection of a reactor, whatever factory has built the protocol, `transport` is a
+    `Connection`, which adds:
+
     - Half-close: a client that has sent its last byte still gets every answer; then the
       connection is closed. Override `peerHalfClosed` to keep it open.
-    - Backpressure: while the client does not read its answers, it is not read from. This takes the
-      transport's one place for a producer; to send with a producer of your own, call
-      `unregisterBackpressure` first.
+    - Backpressure: while the client does not read its answers, it is not read from. The place for
+      a producer is yours all the same: while you have one registered, it replaces ours.
     - `pauseProducing` holds until `resumeProducing` is called, whatever the transport does.
     - Telnet: see `telnet`. In a telnet connection `lineReceived` and `rawDataReceived` are given
       what was typed, what is written to `transport` is escaped, and negotiation is answered.
-    - The time that it takes is in proportion to the bytes received.
-    - `delimiter`, `MAX_LENGTH`, `line_mode` and `paused` are set in a class's body, or on an
-      instance, at any time; on a class later on, that is not noticed.
-
-    Call the inherited `connectionLost` if you override it: it ends the count of connections.
     """
 
     delimiter: bytes = ANY_LINE_END
-    observer: ConnectionObserver | None = None
 
-    connection_id: int | None = None
-    """The number that logs name the connection by; `LineFactory` gives it."""
-    _backpressure: Backpressure | None = None
-    _told_half_closed = False
-    half_closed = False
-    """The peer has sent its last byte: it has half-closed, or sent telnet's EOF."""
-    _read_lost = False
-    _lingering = False
-    _end_of_lingering: IDelayedCall | None = None
+    telnet: TelnetMode = "auto"
+    """Whether a connection is telnet: "always", "never", or "auto", once the client shows it
+    (`wire.telnet` has the rule). A client cannot show it while the protocol is in raw mode."""
+    telnet_policy: Policy = SERVER
+    """What is agreed to when a telnet client proposes it. Without ECHO and SGA, clients edit lines
+    themselves."""
+    answer_to_ayt = b"\r\n[yes, I am here]\r\n"
+    """What a telnet client is told that asks AYT, are you there."""
+    window_size: tuple[int, int] | None = None
+    """Columns and rows of the telnet client's window, if it tells them; 0 is unknown."""
+    terminal_type: str | None = None
+    """The telnet client's terminal, if it tells that."""
 
     transport: Any
-    _own_line_mode: Any
-    _own_paused: Any
-    _paused_by = 0
-    _splitter: LineSplitter | None = None
+    paused: bool
+    line_mode: Any
+    __splitter: LineSplitter | None = None
+    __busy = False  # in a call of the author's methods: what is fed meanwhile waits
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        _with_settings(cls)
+    if TYPE_CHECKING:  # Twisted's have no types
 
-    @property
-    def lines_received(self) -> int:
-        """How many lines have come, and those that were too long."""
-        return self._splitter.taken if self._splitter is not None else 0
-
-    def _settings_changed(self) -> None:
-        if self._splitter is not None:
-            self._splitter.interrupt()
-            self._splitter.configure(self.delimiter, self.MAX_LENGTH)
-
-    def _make_splitter(self) -> LineSplitter:
-        if self._splitter is None:
-            self._splitter = LineSplitter(self.delimiter, self.MAX_LENGTH)
-            if isinstance(getattr(type(self.transport), "disconnecting", None), int):
-                # It is read after each line, which takes 15 ns less on the instance.
-                self.transport.disconnecting = self.transport.disconnecting
-        return self._splitter
+        def pauseProducing(self) -> None: ...  # noqa: D102
+        def stopProducing(self) -> None: ...  # noqa: D102
+        def setRawMode(self) -> None: ...  # noqa: D102
 
     # The connection
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Take the transport into use, then call `connectionMade`."""
-        self.transport = transport
-        self._register_backpressure()
-        if self.observer is not None:
-            self.observer.connected(self)
-        if self.telnet != "never" and not (self.observer and self.observer.urgent_in_line):
-            bottom = bottom_of(transport)
-            if ISystemHandle.providedBy(bottom):
-                receive_urgent_in_line(bottom.getHandle())
-        if self.telnet == "always":
-            self.telnetBegins()
-        super().makeConnection(self.transport)
+        """Take the transport into use, then call `connectionMade`.
 
-    def unregisterBackpressure(self) -> None:
-        """Give up backpressure, and with it the transport's place for a producer."""
-        if self._backpressure is not None:
-            self._backpressure.unregister()
-            self._backpressure = None
-            self.resume_by(BY_TRANSPORT)
-
-    def handshakeCompleted(self) -> None:
-        """TLS is on, perhaps since `startTLS`: that takes the producer along, up into TLS."""
-        if self._backpressure is not None:
-            self._backpressure.unregister()
-            self._register_backpressure()
-
-    def _register_backpressure(self) -> None:
-        self._backpressure = Backpressure(self)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the observer. `reason` is why."""
-        super().connectionLost(reason)
-        if self._end_of_lingering is not None and self._end_of_lingering.active():
-            self._end_of_lingering.cancel()
-        if self.observer is not None:
-            self.observer.disconnected(self, reason)
+        A transport that calls this protocol itself, because some other factory has built it, calls
+        a `Connection` from now on.
+        """
+        if isinstance(transport, Connection) or not Connection.takes_over(transport, self):
+            super().makeConnection(transport)
 
     def readConnectionLost(self) -> None:
-        """The peer has half-closed, or has ended the connection after telnet's EOF."""
-        self._read_lost = True
-        if self._lingering:
-            self.transport.loseConnection()
-        elif not self.half_closed:
-            if self._codec is not None:
-                self._take_events(self._codec)
-            self.eofReceived()
-
-    def eofReceived(self) -> None:
-        """The peer has sent its last byte: deliver what is left, then call `peerHalfClosed`."""
-        self.half_closed = True
-        self._deliver()
+        """The peer has sent its last byte; called by the connection once all was delivered."""
+        self.peerHalfClosed()
 
     def peerHalfClosed(self) -> None:
         """The peer has sent its last byte, and all of it was delivered: close, once all is sent.
 
-        After telnet's EOF the client may still send (plink does: answers to our negotiation), and
-        to close at once would reset the connection, and lose what it has not read: so half-close,
-        and close when it does, or after LINGER seconds.
-
         Override it to send more before you call `transport.loseConnection`.
         """
-        if self._read_lost or not can_half_close(self.transport):
-            self.transport.loseConnection()
-        else:
-            self._lingering = True
-            self.transport.loseWriteConnection()
+        self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Our own half-close is done."""
-        if self._lingering:
-            clock: IReactorTime = self.transport.reactor
-            self._end_of_lingering = clock.callLater(LINGER, self.transport.loseConnection)
 
-    # What arrives
+    # Lines
 
-    def plainDataReceived(self, data: bytes) -> Any:
-        """Call `lineReceived` or `rawDataReceived` for `data`, as far as not paused."""
-        splitter = self._splitter or self._make_splitter()
-        splitter.feed(data)
-        return self._deliver()
+    @property
+    def lines_received(self) -> int | None:
+        """How many lines have come, and how many were too long; None if nobody looks for lines."""
+        return self.__splitter.taken if self.__splitter is not None else 0
 
-    def eraseReceived(self, *, line: bool) -> None:
-        """Forget the last character of a line that has no end yet, or all of it."""
-        self._make_splitter().erase(line=line)
-
-    def telnetBegins(self) -> None:
-        """The client has shown that it is telnet. Call the inherited one if you override it."""
-        super().telnetBegins()
-        if self.observer is not None:
-            self.observer.telnetBegan(self)
-
-    def _deliver(self) -> Any:
-        if self._busyReceiving:
-            return None
-        self._busyReceiving = True
-        try:
-            why = self._dispatch(self._splitter) if self._splitter is not None else None
-        finally:
-            self._busyReceiving = False
-        if self.half_closed and not (self.paused or self._events_wait or self._told_half_closed):
-            self._told_half_closed = True
-            self.peerHalfClosed()
-        return why
-
-    def _dispatch(self, splitter: LineSplitter) -> Any:
-        transport = self.transport or _NotConnected
-        why: Any = None
-        while not (why or self._own_paused):
-            if not self._own_line_mode:
-                rest = splitter.take_rest()
-                if not rest:
-                    return None
-                why = self.rawDataReceived(rest)
-                continue
-            if transport.disconnecting:
-                splitter.take_rest()  # it will never be delivered
-                return None
+    def dataReceived(self, data: bytes) -> Any:
+        """Call `lineReceived` or `rawDataReceived` for `data`, as far as nobody has paused."""
+        splitter = self.__splitter or self.__begin()
+        if (
+            self.__busy
+            or self.paused
+            or not self.line_mode
+            or self.delimiter is not splitter.delimiter
+            or splitter.max_length != self.MAX_LENGTH
+        ):
+            splitter.feed(data)
+        elif (line := splitter.take(data)) is not None:
+            self.__busy = True
             try:
-                lines = splitter.lines()
-            except LineTooLongError as error:
-                why = self.lineLengthExceeded(error.line)
-                continue
-            if not length_hint(lines):
-                return None
-            for line in lines:  # to its end, or where a _Setting ends it
-                if (why := self.lineReceived(line)) or transport.disconnecting:
-                    break
-            else:
-                if splitter.let_go():
-                    return None
-        return why
+                why = self.lineReceived(line)
+            finally:
+                self.__busy = False
+            if why or not splitter.unsplit:  # something may have been put there meanwhile
+                return why
+        return None if self.__busy else self.__deliver(splitter)
+
+    def __deliver(self, splitter: LineSplitter) -> Any:
+        """Deliver what has come, until nothing is left or something says to stop."""
+        transport = self.transport or _Open
+        self.__busy = True
+        try:
+            while not self.paused:
+                if not self.line_mode:
+                    rest = splitter.take_rest()
+                    why = self.rawDataReceived(rest) if rest else None
+                    if why or not rest:
+                        return why
+                    continue
+                splitter.configure(self.delimiter, self.MAX_LENGTH)
+                try:
+                    why = self.__deliver_lines(splitter.split())
+                except LineTooLongError as error:
+                    why = self.lineLengthExceeded(error.line)
+                if why or transport.disconnecting or splitter.let_go():
+                    return why
+        finally:
+            self.__busy = False
+        return None
+
+    def __deliver_lines(self, lines: Iterator[bytes]) -> Any:
+        """Deliver lines, as long as nothing changes that the next one depends on."""
+        transport, delimiter, max_length = self.transport or _Open, self.delimiter, self.MAX_LENGTH
+        for line in lines:
+            if (
+                (why := self.lineReceived(line))
+                or transport.disconnecting
+                or self.paused
+                or not self.line_mode
+                or self.delimiter is not delimiter
+                or max_length != self.MAX_LENGTH
+            ):
+                return why
+        return None
+
+    def __begin(self) -> LineSplitter:
+        """Make the splitter, when the first data come.
+
+        The loop over the lines looks at four attributes after each line, which takes a third of the
+        time where they are the instance's own.
+        """
+        for name in ("delimiter", "MAX_LENGTH", "line_mode", "paused"):
+            with suppress(AttributeError):  # it is a property
+                setattr(self, name, getattr(self, name))
+        self.__splitter = LineSplitter(self.delimiter, self.MAX_LENGTH)
+        return self.__splitter
+
+    def sendLine(self, line: bytes) -> None:
+        """Send a line; `line` has no end yet."""
+        self.transport.write(line + self.delimiter)
 
     def clearLineBuffer(self) -> bytes:
-        """Take, and return, the data that is next, as far as it is freed of telnet."""
-        return self._make_splitter().take_rest()
+        """Take, and return, the data that is next."""
+        return self.__splitter.take_rest() if self.__splitter is not None else b""
+
+    def resumeProducing(self) -> None:
+        """Go on with what was held; once the connection is closed, that is nothing."""
+        if not (isinstance(self.transport, Connection) and self.transport.disconnecting):
+            super().resumeProducing()
 
     def setLineMode(self, extra: bytes = b"") -> Any:
         """Go to line mode; `extra` is put in front of what has arrived."""
         self.line_mode = 1
-        self._make_splitter().put_back(extra)
-        return self._deliver()
+        if not extra:
+            return None
+        if self.__splitter is not None:
+            self.__splitter.put_back(b"")  # a line that is too long is not skipped any more
+        rest = self.clearLineBuffer()
+        return self.dataReceived(extra + rest if rest else extra)
 
-    # Pausing: by whoever calls pauseProducing, and by the transport
+    def eraseReceived(self, *, line: bool) -> None:
+        """Forget the last character of a line that has no end yet, or all of it."""
+        if self.__splitter is not None:
+            self.__splitter.erase(line=line)
 
-    def pauseProducing(self) -> None:
-        """Deliver nothing, and read nothing, until `resumeProducing` is called."""
-        self.pause_by(BY_CALLER)
+    # Telnet
 
-    def resumeProducing(self) -> None:
-        """Deliver what has arrived, and read on."""
-        self.resume_by(BY_CALLER)
+    @property
+    def is_telnet(self) -> bool:
+        """Whether this is a telnet connection, as far as the client has shown."""
+        return getattr(self.transport, "is_telnet", False)
 
-    def stopProducing(self) -> None:
-        """Deliver nothing more, and close the connection."""
-        self.paused = True
-        self._paused_by |= BY_CALLER
-        self.transport.stopProducing()
+    def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
+        """Ask a telnet client to agree on an option; `telnetOptionChanged` tells if it does.
 
-    def pause_by(self, who: int) -> None:
-        """Pause, until `who` resumes as well."""
-        self.paused = True
-        self._paused_by |= who
-        self.transport.pauseProducing()
+        If it refuses, nothing is called. Raises ValueError if the connection is not telnet.
+        """
+        if not self.is_telnet:  # on the transport of a test, too
+            raise ValueError("the client has not shown that it is telnet: see is_telnet")
+        self.transport.requestTelnetOption(side, option, on=on)
 
-    def resume_by(self, who: int) -> None:
-        """Resume, unless someone else has paused too."""
-        self._paused_by &= ~who
-        if self._paused_by:
-            return
-        self.paused = False
-        if not self._read_lost:
-            self.transport.resumeProducing()
-        self._deliver()
-        busy = self.paused or self._busyReceiving or self._taking_events
-        if self._events_wait and self._codec is not None and not busy:
-            self._take_events(self._codec)
-            self._deliver()
+    def telnetBegins(self) -> None:
+        """The client has shown that it is telnet."""
+
+    def telnetOptionChanged(self, side: Side, option: int, *, on: bool) -> None:
+        """An option is on, or off, for us or for the client, from now on."""
+
+    def telnetCommandReceived(self, command: int) -> None:
+        """The telnet client has sent a command other than negotiation.
+
+        EC has taken back the last character by then, EL, IP, BRK and ABORT what has come of a line
+        that has no end yet. EOF is the end of what the client sends, as half-close is.
+        """
+
+    def windowSizeChanged(self, columns: int, rows: int) -> None:
+        """The telnet client tells the size of its window; 0 is unknown (RFC 1073)."""
+
+    def terminalTypeReceived(self, name: str) -> None:
+        """The telnet client tells what its terminal is (RFC 1091)."""
+
+    def undecidedDataReceived(self, data: bytes) -> None:
+        """A 255 has come, and what comes next will show what it is; it is given again then."""

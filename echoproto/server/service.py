@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from echoproto.reactor.install import install
+from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
-from echoproto.server.factory import LineFactory, show_address
+from echoproto.server.factory import ServedFactory
+from echoproto.server.listener import make_listener
+from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
-from echoproto.server.telnet import receive_urgent_in_line
-from echoproto.server.tls import make_lossless
+from echoproto.server.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+    from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
     from twisted.python.failure import Failure
+
+    from echoproto.server.listener import Listener
 
 __all__ = ["CannotStartError", "EchoService", "Options", "makeService"]
 
@@ -41,7 +44,7 @@ class CannotStartError(SystemExit, Exception):
 
 
 class EchoService(Service):
-    """Serves `factory` on `endpoints`, each given with its endpoint string.
+    """Serves the protocols of `factory`, whatever they are, on `listeners`.
 
     `privilegedStartService`, or `startService` if that was not called, raises CannotStartError.
     """
@@ -49,12 +52,14 @@ class EchoService(Service):
     def __init__(
         self,
         reactor: IReactorTime,
-        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        factory: LineFactory,
+        listeners: Sequence[Listener],
+        factory: IProtocolFactory,
+        registry: Registry,
     ) -> None:
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._listeners = listeners
         self._factory = factory
+        self._registry = registry
         self._ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -69,20 +74,19 @@ class EchoService(Service):
             self._listen()
 
     def _listen(self) -> None:
-        self._factory.urgent_in_line = True
         failures: list[Failure] = []
-        for where, endpoint in self._endpoints:
-            endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
+        for listener in self._listeners:
+            served = ServedFactory(self._factory, self._registry, listener.tls)
+            listening = listener.endpoint.listen(served)
+            listening.addCallbacks(self._listening, failures.append, callbackArgs=(served,))
             for failure in failures:
-                raise CannotStartError(_explain(where, failure.value))
+                raise CannotStartError(_explain(listener.where, failure.value))
 
-    def _listening(self, port: IListeningPort) -> None:
-        make_lossless(getattr(port, "factory", None))
-        listener = getattr(port, "socket", None)  # what it accepts has the same options
-        if listener is None:
-            self._factory.urgent_in_line = False
-        else:
+    def _listening(self, port: IListeningPort, served: ServedFactory) -> None:
+        listener = getattr(port, "socket", None)
+        if listener is not None:
             receive_urgent_in_line(listener)
+            served.urgent_in_line = True  # what the port accepts has its socket's options
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
@@ -93,7 +97,7 @@ class EchoService(Service):
 
     async def _stop(self) -> None:
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
-        await self._factory.drain(self._reactor)
+        await self._registry.drain(self._reactor)
 
 
 def _explain(where: str, error: BaseException | None) -> str:
@@ -108,25 +112,30 @@ def makeService(options: Options) -> EchoService:
     """Make the service that `options` ask for; for twistd."""
     if "twisted.internet.reactor" not in sys.modules:  # no --reactor was given
         with suppress(ImportError):
+            from echoproto.reactor.reactor import install
+
             install()
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
     settings = options.settings
-    endpoints = []
-    for where in settings.listen:
+    listeners = []
+    for where in settings.endpoints:
         try:
-            endpoints.append((where, serverFromString(reactor, where)))
+            listeners.append(make_listener(reactor, where))
         except Exception as error:  # noqa: BLE001 - whatever an endpoint's parser makes of its arguments
             refuse(f"--listen {where}: {error}")
-    factory = LineFactory(
-        partial(EchoProtocol, settings.mode, log_lines=settings.log_lines, telnet=settings.telnet)
+    factory = Factory()
+    factory.noisy = False
+    factory.protocol = partial(
+        EchoProtocol, settings.mode, log_lines=settings.log_lines, telnet=settings.telnet
     )
+    registry = Registry([ConnectionLog()])
 
     def hurry() -> None:
         """From now on a signal does not ask for what is under way, but for its end."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: reactor.callFromThread(factory.abort))
+            signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 
     reactor.addSystemEventTrigger("before", "shutdown", hurry)
-    return EchoService(reactor, endpoints, factory)
+    return EchoService(reactor, listeners, factory, registry)

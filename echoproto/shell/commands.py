@@ -1,41 +1,115 @@
-"""The command line of the shell, which Ctrl-] opens: what can be said to the shell itself."""
+"""The command line of the shell, which Ctrl-] opens: what can be said to the shell itself.
+
+`COMMANDS` is the table: one entry for each command. Help, completion and what is said of a command
+that is wrong are made from it; to add a command, add its function and its entry.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import textwrap
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from echoproto.shell.view import show
 from echoproto.wire.negotiation import Side
-from echoproto.wire.telnet import Command, Option
+from echoproto.wire.options import Option, describe
+from echoproto.wire.telnet import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from echoproto.shell.session import Session
     from echoproto.wire.telnet import TelnetCodec
 
 PROMPT: Final = "echoproto> "
 
-HELP: Final = """\
-send ayt     send a telnet command: are you there
-             (also brk, ip, eof; abort, ao, ec, el, nop, susp)
-options      what telnet options were agreed on, on each side
-quit         end, as Ctrl-D does
-Enter alone, Ctrl-] or Ctrl-C: back to what you were typing"""
+_WIDTH: Final = 79
+_NAMES: Final = 15  # columns of the names in the help
 
-SENDABLE: Final = {
-    command.name.lower(): command
-    for command in (
-        *(Command.AYT, Command.BRK, Command.IP, Command.EOF),
-        *(Command.ABORT, Command.AO, Command.EC, Command.EL, Command.NOP, Command.SUSP),
-    )
-}
 
-_WORDS: Final = {
-    (Side.HIM, Option.BINARY): "sends 8-bit data as it is",
-    (Side.HIM, Option.ECHO): "echoes what is typed, so that it is hidden here",
-    (Side.HIM, Option.SGA): "sends no go-ahead",
-    (Side.US, Option.BINARY): "sends 8-bit data as it is",
-    (Side.US, Option.SGA): "sends no go-ahead",
-    (Side.US, Option.TTYPE): "tells its terminal type, {codec.terminal_type}",
-    (Side.US, Option.NAWS): "tells its window size, {size}",
-}
+class Argument(NamedTuple):
+    """One word after the name of a command."""
+
+    name: str
+    choices: Mapping[str, str]
+    """What it may be, and what that means."""
+
+
+class Entry(NamedTuple):
+    """A command to the shell."""
+
+    name: str
+    function: Callable[..., None]
+    """Is called with the session, and a word for each argument."""
+    help: str
+    arguments: tuple[Argument, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """The command as it is to be typed."""
+        return " ".join([self.name, *(argument.name for argument in self.arguments)])
+
+
+def run(session: Session, text: str) -> None:
+    """Do what a command says, or say what is wrong with it."""
+    typed = show(text.encode("utf-8", "surrogateescape"))
+    session.display.print([("class:prompt", PROMPT), *typed, ("", "\n")])
+    name, *words = text.split()
+    entry = _BY_NAME.get("help" if name == "?" else name)
+    if entry is None:
+        meant = _meant(name, _BY_NAME)
+        session.say(f"There is no command {name!r}{meant} There is {_either(_BY_NAME)}.")
+    elif problem := _problem(entry, words):
+        session.say(f"{entry.name}: {problem}")
+    else:
+        entry.function(session, *words)
+
+
+def complete(text: str) -> list[tuple[str, str]]:
+    """What the last word of `text`, which may be empty, can become; and what each means."""
+    start, _, word = text.rpartition(" ")
+    before = start.split()
+    choices: Mapping[str, str] = {}
+    if not before:
+        choices = {entry.name: entry.help for entry in COMMANDS}
+    elif (entry := _BY_NAME.get(before[0])) and len(before) <= len(entry.arguments):
+        choices = entry.arguments[len(before) - 1].choices
+    return [(choice, means) for choice, means in choices.items() if choice.startswith(word)]
+
+
+def _problem(entry: Entry, words: list[str]) -> str | None:
+    """What is wrong with the arguments."""
+    for argument, word in zip(entry.arguments, words, strict=False):
+        if word not in argument.choices:
+            meant = _meant(word, argument.choices)
+            return f"{word!r} is none of {_either(argument.choices)}{meant}"
+    if missing := entry.arguments[len(words) :]:
+        return f"{missing[0].name} is missing: {_either(missing[0].choices)}."
+    if more := words[len(entry.arguments) :]:
+        names = " and ".join(argument.name for argument in entry.arguments)
+        return f"it takes {f'one {names}' if names else 'no argument'}; {more[0]!r} is too much."
+    return None
+
+
+def _meant(word: str, choices: Iterable[str]) -> str:
+    close = get_close_matches(word, choices, n=1)
+    return f"; did you mean {close[0]}?" if close else "."
+
+
+def _either(choices: Iterable[str]) -> str:
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+# The commands
+
+
+def _send(session: Session, name: str) -> None:
+    session.send_command(Command[name.upper()])
+
+
+def _options(session: Session) -> None:
+    session.say(*describe_options(session.codec))
 
 
 def describe_options(codec: TelnetCodec) -> list[str]:
@@ -44,12 +118,52 @@ def describe_options(codec: TelnetCodec) -> list[str]:
         never = codec.is_plain
         return [f"Not telnet{', and never will be' if never else ': the server has shown none'}."]
     lines = []
-    size = "{}x{}".format(*codec.window_size)
-    for side, who in ((Side.HIM, "The server"), (Side.US, "This shell")):
+    for side, who in ((Side.REMOTE, "The server"), (Side.LOCAL, "This shell")):
         options = codec.options(side)
         if not options:
             lines.append(f"{who}: no options.")
-        for option in options:
-            words = _WORDS[side, Option(option)].format(codec=codec, size=size)
-            lines.append(f"{who} {words} ({Option(option).name}).")
+        lines += [f"{who} {describe(side, each, codec)} ({Option(each).name})." for each in options]
     return lines
+
+
+def _help(session: Session) -> None:
+    lines = []
+    for entry in COMMANDS:
+        lines += _columns(entry.usage, entry.help)
+        for argument in entry.arguments:
+            choices = (f"{word} ({means})" for word, means in argument.choices.items())
+            lines += _columns("", f"{argument.name} is {_either(choices)}")
+    session.say(*lines, "Enter alone, Ctrl-] or Ctrl-C: back to what you were typing")
+
+
+def _columns(left: str, right: str) -> list[str]:
+    return textwrap.wrap(
+        right, _WIDTH, initial_indent=f"{left:{_NAMES}}", subsequent_indent=" " * _NAMES
+    )
+
+
+def _quit(session: Session) -> None:
+    session.display.quit()
+
+
+_SENDABLE: Final = {
+    "ayt": "are you there",
+    "brk": "break",
+    "ip": "interrupt process",
+    "eof": "end of file",
+    "abort": "abort process",
+    "ao": "abort output",
+    "ec": "erase character",
+    "el": "erase line",
+    "nop": "no operation",
+    "susp": "suspend process",
+}
+"""The telnet commands that can be sent, by their names in `Command`."""
+
+COMMANDS: Final = (
+    Entry("send", _send, "send a telnet command", (Argument("COMMAND", _SENDABLE),)),
+    Entry("options", _options, "what telnet options were agreed on, on each side"),
+    Entry("help", _help, "what can be said here; also ?"),
+    Entry("quit", _quit, "end, as Ctrl-D does"),
+)
+_BY_NAME: Final = {entry.name: entry for entry in COMMANDS}

@@ -21,19 +21,19 @@ from echoproto.wire.framing import LineSplitter, LineTooLongError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LONGEST_LINE: Final = 1 << 20
+MAX_LINE: Final = 1 << 20
 """Bytes after which a line is shown although its end has not come; what follows is another."""
 
-LONGEST_ON_TERMINAL: Final = 1 << 12
+MAX_ON_TERMINAL: Final = 1 << 12
 """Columns, the same for a terminal: each sequence of escape can make the work of a whole line."""
 
-LONGEST_SEQUENCE: Final = 1024
+MAX_SEQUENCE: Final = 1024
 """Characters after which a sequence of escape that does not end is taken for text."""
 
-MOST_MARKS: Final = 16
+MAX_MARKS: Final = 16
 """Characters without a width of their own that go with the one before them."""
 
-FURTHEST: Final = 1024
+MAX_BEYOND: Final = 1024
 """Columns that the cursor can be moved beyond the end of a line."""
 
 
@@ -55,7 +55,7 @@ class PlainLines:
     """Each byte means itself."""
 
     def __init__(self) -> None:
-        self._splitter = LineSplitter(max_length=LONGEST_LINE)
+        self._splitter = LineSplitter(max_length=MAX_LINE)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add what has arrived; returns the lines that have ended. A line too long is in pieces."""
@@ -162,7 +162,7 @@ class TerminalLines:
             return 0
         lines = text[: end - 1].replace("\r", "").split("\n")
         lines[0] = "".join(self._cells) + lines[0]
-        if len(lines[0]) > LONGEST_ON_TERMINAL:
+        if len(lines[0]) > MAX_ON_TERMINAL:
             return 0
         self._ended += map(_bytes, lines)
         self._clear()
@@ -184,7 +184,7 @@ class TerminalLines:
             self._go((self._column // TAB_STOP + 1) * TAB_STOP)
 
     def _go(self, column: int) -> None:
-        self._column = min(max(column, 0), len(self._cells) + FURTHEST)
+        self._column = min(max(column, 0), len(self._cells) + MAX_BEYOND)
 
     def _erase(self, how: int) -> None:
         """Erase from the cursor on (0), up to it (1), or all (2)."""
@@ -216,11 +216,11 @@ class TerminalLines:
         self._part(end)
         self._cells[self._column : end] = cells
         self._column = end
-        while len(self._cells) > LONGEST_ON_TERMINAL:
-            self._part(LONGEST_ON_TERMINAL)
-            self._ended.append(_bytes("".join(self._cells[:LONGEST_ON_TERMINAL])))
-            del self._cells[:LONGEST_ON_TERMINAL]
-            self._column = max(self._column - LONGEST_ON_TERMINAL, 0)
+        while len(self._cells) > MAX_ON_TERMINAL:
+            self._part(MAX_ON_TERMINAL)
+            self._ended.append(_bytes("".join(self._cells[:MAX_ON_TERMINAL])))
+            del self._cells[:MAX_ON_TERMINAL]
+            self._column = max(self._column - MAX_ON_TERMINAL, 0)
 
     def _wide(self, text: str) -> list[str]:
         """A cell for each character, or two, or none: that goes with the one before it."""
@@ -229,7 +229,7 @@ class TerminalLines:
             width = get_cwidth(char) if char.isprintable() else 1
             before, at = (cells, len(cells)) if cells else (self._cells, self._column)
             at -= 1 + (at > 1 and not before[at - 1])  # a wide character has two cells
-            if width == 0 and at >= 0 and len(before[at]) <= MOST_MARKS:
+            if width == 0 and at >= 0 and len(before[at]) <= MAX_MARKS:
                 before[at] += char
             else:
                 cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004
@@ -238,13 +238,13 @@ class TerminalLines:
 
 def _sequence(text: str, position: int) -> re.Match[str] | None:
     """The sequence that begins there, if it is whole, and not too long."""
-    return _SEQUENCE.match(text, position, position + LONGEST_SEQUENCE)
+    return _SEQUENCE.match(text, position, position + MAX_SEQUENCE)
 
 
 def _may_go_on(text: str, position: int) -> bool:
     """Whether the rest of `text` is the start of a sequence."""
-    rest = text[position : position + LONGEST_SEQUENCE]
-    return len(rest) < LONGEST_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))
+    rest = text[position : position + MAX_SEQUENCE]
+    return len(rest) < MAX_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))
 
 
 def _bytes(text: str) -> bytes:

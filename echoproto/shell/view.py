@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from prompt_toolkit.styles import Style
+from typing import TYPE_CHECKING
 
 from echoproto.wire.dump import fragments
 
@@ -12,15 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from prompt_toolkit.formatted_text import StyleAndTextTuples
-
-STYLE: Final = Style.from_dict(
-    {
-        "prompt": "ansigreen",
-        "escape": "ansiyellow",
-        "sent": "ansibrightblack",
-        "auto-suggestion": "ansibrightblack",
-    }
-)
 
 
 def show(data: bytes, style: str = "") -> StyleAndTextTuples:

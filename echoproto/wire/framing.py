@@ -20,11 +20,9 @@ data in the middle of a chunk.
 from __future__ import annotations
 
 import re
-from copy import copy
 from itertools import accumulate
 from operator import length_hint
-from sys import maxsize
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +37,13 @@ class _AnyLineEnd(bytes):
 ANY_LINE_END: Final = _AnyLineEnd(b"\r\n")
 """As a delimiter: LF, CR LF, CR NUL and CR all end a line. As bytes: CR LF, the one to send."""
 
-SHORTEST_BLOCK: Final = 64
-LONGEST_BLOCK: Final = 64 * 1024
-"""Bytes that are split at a time: few at first, and again after the rest was taken, then more and
-more. So no more is split in vain, when the rest is taken, than was split to some purpose."""
+MIN_BLOCK: Final = 64
+MAX_BLOCK: Final = 64 * 1024
+"""Bytes that are split at a time: few at first, and again after the rest was taken, then twice as
+many each time. So taking the rest at every line never wastes more splitting than it uses."""
 
-_MANY_LINES: Final = 4 * 1024
-"""Bytes of a limit from which on a block is no longer than the limit: then no line in it can be."""
+_LARGE_LIMIT: Final = 4 * 1024
+"""A limit of this many bytes also bounds the block, so that no line in a block can exceed it."""
 
 _LF, _CR = 0x0A, 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
@@ -61,17 +59,6 @@ class LineTooLongError(ValueError):
     def __init__(self, line: bytes, max_length: int) -> None:
         super().__init__(f"a line of more than {max_length} bytes")
         self.line = line
-
-
-def count_lines(data: bytes, *, after_cr: bool = False) -> int:
-    """How many line ends `data` holds: LF, CR LF, CR NUL or CR, each counted once.
-
-    `after_cr` says that the byte before `data` was a CR, already counted.
-    """
-    lines = data.count(b"\n")
-    if b"\r" in data:
-        lines += data.count(b"\r") - data.count(b"\r\n")
-    return lines - (after_cr and data.startswith(b"\n"))
 
 
 def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
@@ -94,11 +81,6 @@ def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
 
 
-def _end(iterator: Any) -> None:
-    """Let a list's iterator be at its end, at once, however much is left in the list."""
-    iterator.__setstate__(maxsize)
-
-
 class LineSplitter:
     """Splits a stream of bytes into lines.
 
@@ -106,22 +88,28 @@ class LineSplitter:
     bytes that a line may have without its end; None is no limit. With `keep_ends` each line comes
     with its end, so that the lines joined are the stream; an LF or NUL whose CR was given before
     it came is then an item of its own.
+
+    The lines that are split and not taken are in one list; they are taken from one iterator over
+    it, which knows how many are left. Taking the rest empties the list, so that a loop over the
+    iterator ends. `unsplit` is not empty while something waits that is not split yet.
     """
 
     __slots__ = (
         "_after_cr",
+        "_at_rest",
         "_block",
         "_block_size",
-        "_data",
         "_given",
         "_lines",
-        "_longest_block",
+        "_max_block",
         "_partial",
         "_pos",
         "_skipping",
+        "_untaken",
         "delimiter",
         "keep_ends",
         "max_length",
+        "unsplit",
     )
 
     def __init__(
@@ -131,72 +119,88 @@ class LineSplitter:
         *,
         keep_ends: bool = False,
     ) -> None:
-        self.delimiter = delimiter
-        self.max_length = max_length
+        self.delimiter = b""
+        self.max_length: int | None = None
         self.keep_ends = keep_ends
-        self._data = b""  # what has come; [_pos:] is not split yet
+        self._lines: list[bytes] = []  # of the block, and the iterator over them
+        self._untaken = iter(self._lines)
+        self.unsplit = b""  # what has come; [_pos:] is not split yet
         self._pos = 0
         self._partial = bytearray()  # the start of an unfinished line: no line end in it
-        self._block_size = SHORTEST_BLOCK  # of the next block
-        self._block = b""  # what was split last, and the iterator over its lines
-        self._lines: Any = iter(list[bytes]())
-        self._given = 0  # lines, of all blocks so far
-        self._after_cr = False  # the block ends with CR: LF or NUL next belongs to it
+        self._block_size = MIN_BLOCK  # of the next block
+        self._block = b""  # what was split last, into `_lines`
+        self._given = 0  # lines of all blocks so far, and lines that were too long
+        self._after_cr = False  # the last line ended with CR: LF or NUL next belongs to it
         self._skipping = False  # inside a line that was too long
+        self._at_rest = not keep_ends  # nothing waits, in any way: `take` may do the simple thing
         self.configure(delimiter, max_length)
 
     def feed(self, data: bytes) -> None:
         """Add what has arrived."""
-        self._data = self._data[self._pos :] + data
+        self._at_rest = False
+        self.unsplit = self.unsplit[self._pos :] + data if self.unsplit else data
         self._pos = 0
 
-    def lines(self) -> Iterator[bytes]:
-        """The next complete lines: an iterator over some of them, empty when there are no more.
+    def take(self, data: bytes) -> bytes | None:
+        """Add what has arrived; but if it is exactly one line, take that, and return it.
 
-        It may be left at any line, or be ended by `interrupt`; what was not taken from it comes
-        with the next call.
-
-        Raises LineTooLongError, once for each line that is too long, in its place.
+        Whole lines are split at once, if nothing waits before them and none can be too long. A
+        request, or its reply, is nearly always one such line, and this is all that it costs.
         """
-        if not length_hint(self._lines):
+        lines: list[bytes] = []
+        if self._at_rest and data and (self.max_length is None or len(data) <= self.max_length):
+            if self.delimiter is not ANY_LINE_END:
+                if data.endswith(self.delimiter):
+                    lines = data.split(self.delimiter)
+                    del lines[-1]
+            elif data[-1] == _LF and 0 not in data:
+                lines = data.splitlines()
+        if not lines:
+            self.feed(data)
+            return None
+        self._given += len(lines)
+        if len(lines) == 1:
+            return lines[0]
+        self._block, self._lines, self._untaken = data, lines, iter(lines)
+        self._at_rest = False
+        return None
+
+    def split(self) -> Iterator[bytes]:
+        """The lines that come next: an iterator over some of them, empty when there are no more.
+
+        It may be left at any line; what was not taken from it comes with the next call. Raises
+        LineTooLongError, once for each line that is too long, in its place.
+        """
+        if not length_hint(self._untaken):
             self._split()
-        lines: Iterator[bytes] = self._lines
-        return lines
+        return self._untaken
 
     def let_go(self) -> bool:
-        """Keep no longer what was taken; whether that is all that has come, but for `partial`."""
-        if self._pos != len(self._data) or length_hint(self._lines):
+        """Drop the lines that were taken. Return whether nothing is left but an unfinished line."""
+        if self.unsplit or length_hint(self._untaken):
             return False
-        self._data, self._pos, self._block = b"", 0, self._block[-1:]
+        self._block = self._block[-1:]
+        self._at_rest = not (self._partial or self._after_cr or self._skipping or self.keep_ends)
         return True
-
-    def interrupt(self) -> None:
-        """End the iterator that `lines` has given, where it is.
-
-        So who loops over it need not look, after each line, whether to go on.
-        """
-        if length_hint(self._lines):
-            ended, self._lines = self._lines, copy(self._lines)
-            _end(ended)
 
     @property
     def taken(self) -> int:
-        """How many lines were taken, and those that were too long."""
-        return self._given - length_hint(self._lines)
+        """How many lines were taken, and how many were too long."""
+        return self._given - length_hint(self._untaken)
 
     def __iter__(self) -> Iterator[bytes]:
-        """All complete lines. Raises as `lines` does, and goes on when iterated again."""
-        while length_hint(lines := self.lines()):
+        """All complete lines. Raises as `split` does, and goes on when iterated again."""
+        while length_hint(lines := self.split()):
             yield from lines
 
     @property
     def partial(self) -> bytes:
-        """What has come of a line that has no end yet; right once `lines` has come back empty."""
+        """What has come of a line that has no end yet; right once `split` has returned no line."""
         return bytes(self._partial)
 
     def take_rest(self) -> bytes:
         """Take everything that has not been taken as a line, exactly as it came."""
-        untaken = length_hint(self._lines)
+        untaken = length_hint(self._untaken)
         if self._skipping:
             self._partial.clear()
         if untaken:
@@ -205,27 +209,27 @@ class LineSplitter:
         else:
             self._pass_end_of_cr()
             rest = bytes(self._partial)
-        rest += self._data[self._pos :]
+        rest += self.unsplit[self._pos :]
         if rest:
             self._after_cr = False
             self._skipping = False  # the end of the line that was skipped is in the rest
-        self._block_size = SHORTEST_BLOCK
+        self._block_size = MIN_BLOCK
         self._given -= untaken
-        _end(self._lines)  # whoever still holds it gets nothing more from it
+        self._lines.clear()
         self._partial.clear()
-        self._data, self._pos = b"", 0
+        self.unsplit, self._pos = b"", 0
         return rest
 
     def put_back(self, data: bytes) -> None:
         """Put bytes in front of everything not yet taken. A line that was being skipped is not."""
-        self._data = data + self.take_rest()
+        self.unsplit = data + self.take_rest()
         self._after_cr = self._after_cr and not data
-        self._skipping = False
+        self._skipping = self._at_rest = False
 
     def erase(self, *, line: bool) -> None:
         """Forget the line that has no end yet, or its last character (UTF-8).
 
-        To be called once `lines` has come back empty.
+        To be called once `split` has returned no line.
         """
         if line:
             self._partial.clear()
@@ -238,19 +242,21 @@ class LineSplitter:
         """Change the delimiter and the limit, from the first line not yet taken on."""
         if not delimiter:
             raise ValueError("the delimiter is empty: a line must end with at least one byte")
+        if delimiter is self.delimiter and max_length == self.max_length:
+            return
         same = delimiter == self.delimiter and type(delimiter) is type(self.delimiter)
         if not (self._skipping or (same and max_length == self.max_length)):
-            self._data = self.take_rest()  # to be split anew
+            self.unsplit = self.take_rest()  # to be split anew
         self.delimiter = delimiter
         self.max_length = max_length
-        self._longest_block = LONGEST_BLOCK
-        if max_length is not None and max_length >= _MANY_LINES:
-            self._longest_block = min(max_length, LONGEST_BLOCK)
+        self._max_block = MAX_BLOCK
+        if max_length is not None and max_length >= _LARGE_LIMIT:
+            self._max_block = min(max_length, MAX_BLOCK)
 
     def _split(self) -> None:
-        """Split the next block, and leave its lines in `_lines`."""
-        if self._pos == len(self._data):
-            self.let_go()
+        """Split the next block."""
+        if self._pos == len(self.unsplit):
+            self.unsplit, self._pos, self._block = b"", 0, self._block[-1:]
             return
         if self._after_cr:
             late_end = self._pass_end_of_cr()
@@ -264,12 +270,12 @@ class LineSplitter:
             self._skip()
         end = self._end_of_block()
         if not end:
-            self._partial += self._data[self._pos :]
-            self._data, self._pos = b"", 0
+            self._partial += self.unsplit[self._pos :]
+            self.unsplit, self._pos = b"", 0
             self._block = self._block[-1:]
             self._check_partial()
             return
-        self._block = self._data[self._pos : end]
+        self._block = self.unsplit[self._pos : end]
         if self._partial:
             self._block = bytes(self._partial) + self._block
         lines = self._cut(self._block, keep_ends=self.keep_ends)
@@ -282,15 +288,16 @@ class LineSplitter:
         self._give(lines)
 
     def _give(self, lines: list[bytes]) -> None:
-        self._lines = iter(lines)
+        self._lines = lines
+        self._untaken = iter(lines)
         self._given += len(lines)
 
     def _pass_end_of_cr(self) -> bytes:
         """Pass over, and return, an LF or NUL that belongs to the CR before it."""
-        if not self._after_cr or self._pos == len(self._data):
+        if not self._after_cr or self._pos == len(self.unsplit):
             return b""
         self._after_cr = False
-        end = self._data[self._pos : self._pos + 1]
+        end = self.unsplit[self._pos : self._pos + 1]
         if end not in _ENDS_OF_CR:
             return b""
         self._pos += 1
@@ -299,8 +306,8 @@ class LineSplitter:
     def _pull_back_delimiter(self) -> None:
         """Put what may be the first part of a delimiter back in front of what has come since."""
         overlap = self._overlap
-        if overlap and self._partial and self._pos < len(self._data):
-            self._data = bytes(self._partial[-overlap:]) + self._data[self._pos :]
+        if overlap and self._partial and self._pos < len(self.unsplit):
+            self.unsplit = bytes(self._partial[-overlap:]) + self.unsplit[self._pos :]
             self._pos = 0
             del self._partial[-overlap:]
 
@@ -317,27 +324,27 @@ class LineSplitter:
         """Pass over the rest of a line that was too long, and its end if that has come."""
         self._block = b""
         if self.delimiter is ANY_LINE_END:
-            match = _CR_OR_LF.search(self._data, self._pos)
+            match = _CR_OR_LF.search(self.unsplit, self._pos)
             end = match.end() if match else 0
-            self._after_cr = bool(match) and self._data[end - 1] == _CR
+            self._after_cr = bool(match) and self.unsplit[end - 1] == _CR
         else:
-            start = self._data.find(self.delimiter, self._pos)
+            start = self.unsplit.find(self.delimiter, self._pos)
             end = start + len(self.delimiter) if start >= 0 else 0
             if not end:
-                self._partial += self._last(self._data[self._pos :])
+                self._partial += self._last(self.unsplit[self._pos :])
         if end:
             self._partial.clear()
         self._skipping = not end
-        self._pos = end or len(self._data)
+        self._pos = end or len(self.unsplit)
         self._pass_end_of_cr()
 
     def _end_of_block(self) -> int:
-        """Where in `_data` the next block ends, just after a line end; 0 if there is none."""
-        data, delimiter, start = self._data, self.delimiter, self._pos
+        """Where in `unsplit` the next block ends, just after a line end; 0 if there is none."""
+        data, delimiter, start = self.unsplit, self.delimiter, self._pos
         while start < len(data):
             stop = start + self._block_size
-            if self._block_size < self._longest_block:
-                self._block_size = min(2 * self._block_size, self._longest_block)
+            if self._block_size < self._max_block:
+                self._block_size = min(2 * self._block_size, self._max_block)
             if delimiter is ANY_LINE_END:
                 if stop >= len(data) and data[-1] == _LF:
                     return len(data)  # as below, for what comes most
@@ -397,7 +404,7 @@ class LineSplitter:
             self._refuse(bytes(self._partial), self.max_length)
 
     def _refuse(self, line: bytes, max_length: int) -> NoReturn:
-        self._block_size = SHORTEST_BLOCK
+        self._block_size = MIN_BLOCK
         self._skipping = True
         self._given += 1
         self._partial.clear()

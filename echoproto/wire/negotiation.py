@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-MOST_TURNS: Final = 8
+MAX_TURNS: Final = 8
 """Times that the peer may turn an option on with no data in between."""
 
 
 class Side(StrEnum):
-    """Who does what an option says: we (WILL is ours), or he, the peer (RFC 1143's words)."""
+    """Who does what an option says: this end (WILL is ours to say), or the peer (DO is)."""
 
-    US = "us"
-    HIM = "him"
+    LOCAL = "local"
+    REMOTE = "remote"
 
 
 @dataclass(frozen=True)
 class Policy:
     """The options that are agreed to when the peer proposes them, on each side."""
 
-    us: frozenset[int] = frozenset()
-    him: frozenset[int] = frozenset()
+    local: frozenset[int] = frozenset()
+    remote: frozenset[int] = frozenset()
 
     def of(self, side: Side) -> frozenset[int]:
         """The options of `side`."""
-        return self.us if side is Side.US else self.him
+        return self.local if side is Side.LOCAL else self.remote
 
 
 # RFC 1143, section 7, for either side. The queue bit is part of the state's name.
@@ -93,9 +93,18 @@ _Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
     (_WANTYES_OPPOSITE, _ASK_OFF): (_WANTYES_OPPOSITE, None),
 }
 
-# When an option is in force: for us from the other's consent until we say no; for him until he has
-# said no, whatever we asked in the meantime.
-_ON: Final = {Side.US: {_YES}, Side.HIM: {_YES, _WANTNO, _WANTNO_OPPOSITE}}
+# When an option is in force: on our side from the peer's consent until we say no; on the peer's
+# until the peer has said no, whatever we asked in the meantime.
+_ON: Final = {Side.LOCAL: {_YES}, Side.REMOTE: {_YES, _WANTNO, _WANTNO_OPPOSITE}}
+
+
+class Outcome(NamedTuple):
+    """What follows from what one of the two has said."""
+
+    say: bool | None
+    """What is to be said: True is DO or WILL, False is DONT or WONT, None is nothing."""
+    changed_to: bool | None
+    """Whether the option is in force now; None if that has not changed."""
 
 
 class Negotiation:
@@ -118,23 +127,19 @@ class Negotiation:
             option for who, option in self._states if who is side and self.is_on(who, option)
         )
 
-    def received(self, side: Side, option: int, *, on: bool) -> bool | None:
-        """The peer says WILL or DO, or else WONT or DONT; returns what is to be said.
-
-        True is DO or WILL, False is DONT or WONT, None is nothing.
-        """
+    def received(self, side: Side, option: int, *, on: bool) -> Outcome:
+        """The peer says WILL or DO, or else WONT or DONT."""
         if not on:
             return self._go(side, option, _STOPPED)
         turns = self._turns.get((side, option), 0)
-        agreed = option in self._policy.of(side) and turns < MOST_TURNS
-        was_on = self.is_on(side, option)
-        said = self._go(side, option, _AGREED if agreed else _REFUSED)
-        if self.is_on(side, option) and not was_on:
+        agreed = option in self._policy.of(side) and turns < MAX_TURNS
+        outcome = self._go(side, option, _AGREED if agreed else _REFUSED)
+        if outcome.changed_to:
             self._turns[side, option] = turns + 1
-        return said
+        return outcome
 
-    def asked(self, side: Side, option: int, *, on: bool) -> bool | None:
-        """We would like it so; returns what is to be said."""
+    def asked(self, side: Side, option: int, *, on: bool) -> Outcome:
+        """We would like it so."""
         return self._go(side, option, _ASK_ON if on else _ASK_OFF)
 
     def data_received(self) -> None:
@@ -142,12 +147,14 @@ class Negotiation:
         if self._turns:
             self._turns.clear()
 
-    def _go(self, side: Side, option: int, received: _Input) -> bool | None:
-        """Go where the table says; returns what is to be said."""
+    def _go(self, side: Side, option: int, received: _Input) -> Outcome:
+        """Go where the table says."""
         key = (side, option)
-        state, say = _Q_METHOD[self._states.get(key, _NO), received]
-        if state is _NO:
+        before = self._states.get(key, _NO)
+        after, say = _Q_METHOD[before, received]
+        if after is _NO:
             self._states.pop(key, None)
         else:
-            self._states[key] = state
-        return say
+            self._states[key] = after
+        is_on = after in _ON[side]
+        return Outcome(say, None if is_on == (before in _ON[side]) else is_on)

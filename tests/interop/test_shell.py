@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from echoproto.shell.commands import COMMANDS
 from support import BIN, DEADLINE, Terminal, eventually, receive_exactly
 
 ECHOPROTO = BIN / "echoproto"
@@ -262,3 +263,62 @@ def test_all_of_the_start_of_a_line_is_shown_when_it_is_answered(shell, peer):
         terminal.wait_for(f"{start} (more)"[-60:])
         enter(terminal, "me")
         terminal.wait_for(f"{start} (more)me", PROMPT)
+
+
+def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell, peer):
+    listener, words = peer
+    prompt = "echoproto>"
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        enter(terminal, "a line")
+        terminal.wait_for("> a line", PROMPT)
+        terminal.type("half a li")
+        terminal.press("C-]")
+        terminal.wait_for(prompt)
+        terminal.press("Tab")
+        terminal.wait_for("quit     end, as Ctrl-D does", prompt)
+        terminal.type("opt")
+        terminal.press("Tab")
+        terminal.wait_for(f"{prompt} options")
+        terminal.press("Enter")
+        terminal.wait_for("Not telnet: the server has shown none.", "> half a li")
+        terminal.press("C-]")
+        enter(terminal, "snd ayt")
+        *most, last = (entry.name for entry in COMMANDS)
+        said = f"There is no command 'snd'; did you mean send? There is {', '.join(most)}"
+        terminal.wait_for(f"{prompt} snd ayt", f"{said} or {last}.", "> half a li")
+        terminal.press("C-]")
+        terminal.wait_for(prompt)
+        terminal.press("Up", "Up")
+        terminal.wait_for(f"{prompt} options")
+        terminal.press("Up")
+        terminal.wait_for(f"{prompt} options")
+        terminal.press("C-c")
+        terminal.wait_for("> half a li")
+        enter(terminal, "ne")
+        assert receive_exactly(sock, 21) == b"a line\r\nhalf a line\r\n"
+        terminal.press("Up", "Up")
+        terminal.wait_for("> a line")
+        terminal.press("Up")
+        terminal.wait_for("> a line")
+
+    again = shell(*words)
+    with accept(listener):
+        again.wait_for(PROMPT)
+        again.press("C-]")
+        again.wait_for(prompt)
+        again.press("Up")
+        again.wait_for(f"{prompt} snd ayt")
+
+
+def test_the_server_going_away_while_a_command_is_typed_shows_the_line(shell, peer):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener):
+        terminal.wait_for(PROMPT)
+        terminal.type("half a line")
+        terminal.press("C-]")
+        terminal.type("send a")
+        terminal.wait_for("echoproto> send a")
+    terminal.wait_for("> half a line", f"{':'.join(words)} closed the connection.", "[status 0]")

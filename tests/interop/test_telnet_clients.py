@@ -43,7 +43,7 @@ TELNET_IS_THERE = [f"Trying {HOST}...", f"Connected to {HOST}.", "Escape charact
 PEER = rf"{HOST}:\d+"
 USUAL = re.compile(
     rf"\S+ \[echoproto#info\] \[\d+\] ({PEER} connected|speaks telnet|"
-    rf"{PEER} disconnected: \d+ lines, \d+ bytes, [\d.]+ s: closed by the client)"
+    rf"{PEER} disconnected: (?:\d+ lines, )?\d+ bytes, [\d.]+ s: closed by the client)"
 )
 
 

@@ -41,7 +41,8 @@ def enter(terminal, line):
 
 
 def history(state):
-    (file,) = (state / "echoproto" / "history").iterdir()
+    files = (state / "echoproto" / "history").iterdir()
+    (file,) = (file for file in files if file.name != "commands")
     return [line[1:] for line in file.read_text().splitlines() if line.startswith("+")]
 
 

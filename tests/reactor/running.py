@@ -33,12 +33,6 @@ only_uvloop = pytest.mark.parametrize("running", ["uvloop"], indirect=True)
 """For a test of what is ours alone."""
 
 
-def differs(reason):
-    """Marks what Twisted's own reactor does and ours does not: docs/reactor.md tells of it."""
-    failing = pytest.param("uvloop", marks=pytest.mark.xfail(strict=True, reason=reason))
-    return pytest.mark.parametrize("running", [failing, "epoll"], indirect=True)
-
-
 class Recorder(Protocol):
     """A protocol that keeps what it is told."""
 
@@ -173,12 +167,16 @@ class Running:
     def factory(self, protocol):
         """A factory whose protocols `accepted` gives."""
         factory = Factory.forProtocol(protocol)
-        factory.buildProtocol = partial(self._build_protocol, factory)
         factory.noisy = False
+        return self.keep(factory)
+
+    def keep(self, factory):
+        """The factory; `accepted` gives what it builds."""
+        factory.buildProtocol = partial(self._build, factory.buildProtocol)
         return factory
 
-    def _build_protocol(self, factory, address):
-        built = Factory.buildProtocol(factory, address)
+    def _build(self, build, address):
+        built = build(address)
         self._protocols.append(built)
         self.reactor.callLater(0, self.made.put, built)  # when it is connected
         return built

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 
-from reactor.running import HalfCloseable, Recorder, differs, only_uvloop
+from reactor.running import HalfCloseable, Recorder, only_uvloop
 from support import receive_all
 
 ERRORS = [ValueError("mine"), OSError("mine"), ConnectionResetError("mine")]
@@ -170,7 +170,6 @@ def test_what_is_unsent_is_lost_with_an_error(running):
     assert len(running.logged()) == 1
 
 
-@differs("the reason is ConnectionAborted: uvloop lets nothing follow its abort")
 def test_an_error_after_abort_is_the_reason(running):
     class Raises(Recorder):
         def dataReceived(self, _):

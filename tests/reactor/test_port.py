@@ -284,7 +284,7 @@ FULL = """
 import resource, sys
 from twisted.internet.protocol import Factory, Protocol
 if sys.argv[1] == "uvloop":
-    from echoproto.reactor.install import install
+    from echoproto.reactor.reactor import install
 else:
     from twisted.internet.epollreactor import install
 install()

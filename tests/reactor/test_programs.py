@@ -32,7 +32,7 @@ def program(*command, **kwargs):
 
 def script(kind, body):
     """A Python program on a reactor of that kind."""
-    where = {"uvloop": "echoproto.reactor.install", "epoll": "twisted.internet.epollreactor"}[kind]
+    where = {"uvloop": "echoproto.reactor.reactor", "epoll": "twisted.internet.epollreactor"}[kind]
     head = f"from {where} import install\ninstall()\nfrom twisted.internet import reactor\n"
     return [sys.executable, "-c", head + body]
 

@@ -15,6 +15,8 @@ import pytest
 from twisted.internet import threads
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import globalLogPublisher
+from twisted.python import log
 
 from reactor.running import HalfCloseable, Recorder, only_uvloop
 from support import DEADLINE, eventually, receive_all
@@ -111,6 +113,34 @@ def test_asyncio_runs_beside_twisted(running):
     assert thread != threading.get_ident()
 
 
+def test_the_old_log_names_a_protocol_that_has_named_itself(running):
+    class Named(Recorder):
+        def logPrefix(self):
+            return "somebody"
+
+        def dataReceived(self, _):
+            log.msg("data")
+
+        def connectionLost(self, reason):
+            log.msg("lost")
+            super().connectionLost(reason)
+
+    def note(event):
+        if event.get("log_text") in ("data", "lost"):
+            names.append(event["log_system"])
+
+    names = []
+    globalLogPublisher.addObserver(note)
+    try:
+        client, protocol = running.pair(Named)
+        client.sendall(b"hello")
+        client.close()
+        protocol.why_lost()
+    finally:
+        globalLogPublisher.removeObserver(note)
+    assert names == ["somebody,0,127.0.0.1"] * 2
+
+
 def end_by_client(_, client, __):
     client.close()
 
@@ -152,7 +182,7 @@ def test_no_descriptor_and_no_connection_is_left_over(running):
     before = descriptors()
     open_and_close(250)
     eventually(lambda: descriptors() == before, "the end of all")
-    assert running.reactor.native == {port}
+    assert list(running.reactor.native) == [port]
 
 
 def test_a_lost_connection_is_freed_without_the_garbage_collector(running):

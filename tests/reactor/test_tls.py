@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols import policies
 
-from reactor.running import Recorder, differs
+from reactor.running import Recorder
 from support import DEADLINE, eventually, receive_all, receive_exactly
 
 # Twisted gives pyOpenSSL's own objects to pyOpenSSL, which warns of them.
@@ -126,7 +126,6 @@ def test_a_producer_goes_on_over_tls(running, starting, streaming):
     protocol.why_lost()
 
 
-@differs("what was kept is uvloop's write: after startTLS it sends in the clear")
 def test_a_write_that_was_kept_is_not_sent_in_the_clear(running, starting):
     client, protocol = running.pair(starting)
     write = running.call(lambda: protocol.transport.write)

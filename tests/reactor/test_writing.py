@@ -9,10 +9,11 @@ from contextlib import suppress
 import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
-from reactor.running import HalfCloseable, Recorder, differs
-from support import receive_all, receive_exactly
+from reactor.running import HalfCloseable, Recorder, only_uvloop
+from support import DEADLINE, receive_all, receive_exactly
 
 MUCH = bytes(range(256)) * 40_000  # ten megabytes, more than sockets hold
+CHUNK = MUCH[: 1 << 16]
 
 
 def reset(client):
@@ -46,7 +47,6 @@ def test_only_bytes_can_be_written(running, data):
     assert receive_all(client) == b""
 
 
-@differs("write is uvloop's: it takes whatever is empty, and any buffer")
 @pytest.mark.parametrize("data", ["", None, bytearray(b"bytes")])
 def test_nothing_else_can_be_written_be_it_empty(running, data):
     client, protocol = running.pair(Recorder)
@@ -86,7 +86,6 @@ def test_the_descriptor_of_a_lost_connection_is_minus_one(running):
     assert running.call(protocol.transport.fileno) == -1
 
 
-@differs("write is uvloop's own method: one that was kept raises RuntimeError once all is closed")
 def test_a_write_that_was_kept_can_be_called_after_the_loss(running):
     client, protocol = running.pair(Recorder)
     write = running.call(lambda: protocol.transport.write)
@@ -121,6 +120,50 @@ def test_lose_connection_hears_no_more(running):
         receive_all(client)
     protocol.why_lost()
     assert protocol.received == b""
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_unread_data_costs_the_client_neither_the_reply_nor_its_end(running, halves):
+    class Refuses(Recorder):
+        def dataReceived(self, data):
+            super().dataReceived(data)
+            self.transport.pauseProducing()
+
+        def refuse(self):
+            self.transport.write(b"too much")
+            if halves:
+                self.transport.loseWriteConnection()
+                running.reactor.callLater(0, self.transport.loseConnection)
+            else:
+                self.transport.loseConnection()
+
+    port = running.listen(Refuses)
+    clients = [running.connect(port) for _ in range(50)]
+    for client in clients:
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            while client.send(CHUNK):
+                pass
+        client.settimeout(DEADLINE)
+    for _ in clients:
+        running.call(running.accepted().refuse)
+    assert [receive_all(client) for client in clients] == [b"too much"] * 50
+
+
+@only_uvloop
+def test_unread_data_costs_the_client_no_part_of_a_long_reply(running):
+    # Twisted's own connections are reset.
+    class Talks(Recorder):
+        def connectionMade(self):
+            self.transport.pauseProducing()
+
+    port = running.listen(Talks)
+    for _ in range(5):
+        client = running.connect(port)
+        transport = running.accepted().transport
+        client.sendall(b"nobody listens")
+        running.call(lambda: (transport.write(MUCH), transport.loseConnection()))  # noqa: B023
+        assert receive_all(client) == MUCH
 
 
 def test_an_early_end_of_the_client_loses_nothing_that_is_written_before_lose_connection(running):

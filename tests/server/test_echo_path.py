@@ -1,4 +1,4 @@
-"""What a chunk costs EchoProtocol: one Python frame, and no more calls of C for many lines."""
+"""What a chunk of plain data costs the echo: two frames of Python each way, however many lines."""
 
 from __future__ import annotations
 
@@ -11,28 +11,25 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
-from echoproto.server import echo
+from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
-from echoproto.server.telnet import receive_urgent_in_line
-
-ENDS = [b"\n", b"\r\n", b"\r"]
 
 
 def connected():
-    """A protocol with all that a server has, on a transport that writes in C; what it writes."""
-    protocol = LineFactory(EchoProtocol).buildProtocol(None)
+    """A connection with all that a server has, on a transport that writes in C; what it writes."""
+    connection = LineFactory(EchoProtocol).buildProtocol(None)
     transport = StringTransport()
     echoed = []
     transport.write = echoed.append
-    protocol.makeConnection(transport)
-    return protocol, echoed
+    connection.makeConnection(transport)
+    return connection, echoed
 
 
-def events(protocol, chunk):
+def events(connection, chunk):
     """What Python's profiler sees of one chunk: the frames entered, and the calls of C."""
     seen = []
-    receive = protocol.dataReceived
+    receive = connection.dataReceived
 
     def note(frame, event, argument):
         if event == "call":
@@ -46,60 +43,19 @@ def events(protocol, chunk):
     return seen
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("line", [b"x" * 5000, b"x" * 64, b"x", b""])
-def test_a_chunk_is_echoed_in_one_frame_and_no_more_calls_of_c_for_many_lines(line, end):
-    costs = []
-    for count in (1, 2, 300, 1000, 3000):
-        protocol, echoed = connected()
-        protocol.dataReceived(line + end)  # so that it is known how long lines are here
-        chunk = (line + end) * count
-        costs.append(events(protocol, chunk))
-        assert echoed == [line + end, chunk]
-        assert protocol.lines_received == count + 1
-        assert protocol.bytes_received == len(chunk) + len(line + end)
-    for cost in costs:
-        frames = [name for event, name in cost if event == "call"]
-        assert frames == ["EchoProtocol.dataReceived"]
-    assert costs[2] == costs[3] == costs[4]
-    assert max(map(len, costs)) <= 12
-
-
-@pytest.mark.parametrize("few", [0, 4, 128])
-@pytest.mark.parametrize("before", [b"x" * 100_000, (b"x" * 99 + b"\n") * 100, b"\n" * 1000])
-@pytest.mark.parametrize(
-    ("chunks", "lines"),
-    [
-        ([b"a\nb\nc"], 2),
-        ([b"a\r\nb\r\n"], 2),
-        ([b"a\r", b"b\rc"], 2),
-        ([b"a\r", b"\nb\r", b"\0c"], 2),
-        ([b"a\r", b"\n"], 1),
-        ([b"\r", b"\r", b"\n\n"], 3),
-        ([b"a\n\rb\r\r\n\n"], 5),
-        ([b"a\rb\n"], 2),
-        ([b"a\n"], 1),
-        ([b"a\r\n"], 1),
-        ([b"\n"], 1),
-        ([b"\r\n"], 1),
-        ([b"a\r", b"\n", b"\r", b"b"], 2),
-        ([b"a\rb"], 1),
-        ([b"\ra\n"], 2),
-        ([b"a\r\0"], 1),
-        ([b"a\r\nb\nc\rd\r\0"], 4),
-        ([b"a\r", b"b", b"\n"], 2),
-    ],
-)
-def test_lines_are_counted_alike_where_lines_are_long_and_where_they_are_short(
-    before, chunks, lines, few, monkeypatch
-):
-    monkeypatch.setattr(echo, "_FEW", few)
-    protocol, _ = connected()
-    protocol.dataReceived(before)
-    counted = protocol.lines_received
-    for chunk in chunks:
-        protocol.dataReceived(chunk)
-    assert protocol.lines_received - counted == lines
+@pytest.mark.parametrize("chunk", [b"hello", b"\r\n" * 3000, b"x" * 65536])
+def test_plain_data_costs_the_same_few_frames_and_calls_of_c_whatever_it_is(chunk):
+    connection, echoed = connected()
+    cost = events(connection, chunk)
+    assert cost == [
+        ("call", "Connection.dataReceived"),
+        ("c_call", "len"),
+        ("call", "EchoProtocol.dataReceived"),
+        ("call", "Connection.write"),
+        ("c_call", "list.append"),
+    ]
+    assert echoed == [chunk]
+    assert connection.bytes_received == len(chunk)
 
 
 @pytest.mark.parametrize("urgent_in_line", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from itertools import pairwise
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.protocols.test import test_basic
 from twisted.python.failure import Failure
 
+from echoproto.server.connection import Connection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 from echoproto.wire.framing import ANY_LINE_END
@@ -99,7 +100,7 @@ class Recorder(LineProtocol):
 
 def connected(protocol=None):
     protocol = protocol or Recorder()
-    protocol.makeConnection(StringTransport())
+    Connection(protocol).makeConnection(StringTransport())
     return protocol
 
 
@@ -128,7 +129,7 @@ def test_any_line_end_ends_a_line_and_send_line_sends_cr_lf():
     protocol.dataReceived(b"a\nb\r\nc\r\0d\r")
     assert protocol.calls == [b"a", b"b", b"c", b"d"]
     protocol.sendLine(b"reply")
-    assert protocol.transport.value() == b"reply\r\n"
+    assert protocol.transport.transport.value() == b"reply\r\n"
 
 
 @pytest.mark.parametrize("delimiter", [b"\n", b"\r\n", b";;"])
@@ -137,7 +138,7 @@ def test_a_delimiter_that_is_set_is_the_only_one_and_the_one_that_is_sent(delimi
     protocol.dataReceived(b"a\r\0b\rc" + delimiter)
     assert protocol.calls == [b"a\r\0b\rc"]
     protocol.sendLine(b"reply")
-    assert protocol.transport.value() == b"reply" + delimiter
+    assert protocol.transport.transport.value() == b"reply" + delimiter
 
 
 COMMANDS = st.sampled_from(
@@ -157,7 +158,6 @@ def test_however_a_stream_is_cut_the_calls_are_the_same(lines, cuts):
     for start, stop in pairwise(cuts):
         in_pieces.dataReceived(stream[start:stop])
     assert joined(in_pieces.calls) == joined(whole.calls)
-    assert in_pieces.bytes_received == len(stream)
     assert in_pieces.lines_received == whole.lines_received
 
 
@@ -178,19 +178,19 @@ def test_pausing_from_inside_line_received_stops_at_that_line():
     protocol = connected()
     protocol.dataReceived(b"one\npause\ntwo\n")
     assert protocol.calls == [b"one", b"pause"]
-    assert protocol.transport.producerState == "paused"
+    assert protocol.transport.transport.producerState == "paused"
     protocol.dataReceived(b"three\n")
     assert protocol.calls == [b"one", b"pause"]
     protocol.resumeProducing()
     assert protocol.calls == [b"one", b"pause", b"two", b"three"]
-    assert protocol.transport.producerState == "producing"
+    assert protocol.transport.transport.producerState == "producing"
 
 
 @pytest.mark.parametrize("how", [b"close", b"abort"])
 def test_no_line_is_delivered_after_the_connection_was_closed(how):
     protocol = connected()
-    protocol.dataReceived(how + b"\nmore\n")
-    protocol.dataReceived(b"and more\n")
+    protocol.transport.dataReceived(how + b"\nmore\n")
+    protocol.transport.dataReceived(b"and more\n")
     assert protocol.calls == [how]
 
 
@@ -302,7 +302,7 @@ def test_the_transport_does_not_resume_what_the_protocol_has_paused():
     protocol.transport.producer.pauseProducing()
     protocol.transport.producer.resumeProducing()
     assert protocol.calls == [b"pause"]
-    assert protocol.transport.producerState == "paused"
+    assert protocol.transport.transport.producerState == "paused"
     protocol.resumeProducing()
     assert protocol.calls == [b"pause", b"next"]
 
@@ -332,20 +332,19 @@ def test_lines_stop_when_the_answers_to_them_fill_the_transport():
     assert len(protocol.calls) == 10
 
 
-def test_closing_waits_for_what_the_transport_has_to_send():
-    # Twisted does not close while it has a producer, so that has to go when all is sent.
+def test_once_it_closes_it_does_not_stand_in_the_way_of_the_transport():
+    # Twisted does not close while it has a producer.
     protocol = connected()
     transport = protocol.transport
     transport.producer.pauseProducing()
     transport.loseConnection()
-    transport.producer.resumeProducing()
     assert transport.producer is None
 
 
 def test_half_close_delivers_what_is_left_and_then_closes():
     protocol = connected()
     protocol.dataReceived(b"pause\nnext\nraw 2\nab")
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     assert not protocol.transport.disconnecting
     protocol.resumeProducing()
     assert protocol.calls == [b"pause", b"next", b"raw 2", (b"raw", b"ab")]
@@ -359,14 +358,14 @@ def test_a_protocol_may_go_on_sending_after_half_close():
 
     protocol = connected(Late())
     protocol.dataReceived(b"line\n")
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     protocol.sendLine(b"answer")
     assert protocol.calls == [b"line", "half-closed"]
     assert not protocol.transport.disconnecting
     protocol.pauseProducing()
     protocol.resumeProducing()
     # Reading on would only read the end again.
-    assert protocol.transport.producerState == "paused"
+    assert protocol.transport.transport.producerState == "paused"
 
 
 def test_stop_producing_stops():
@@ -374,20 +373,20 @@ def test_stop_producing_stops():
     protocol.stopProducing()
     protocol.dataReceived(b"line\n")
     assert protocol.calls == []
-    assert protocol.transport.producerState == "stopped"
+    assert protocol.transport.disconnecting
 
 
 def test_it_works_without_a_factory():
     protocol = connected(EchoProtocol())
     protocol.dataReceived(b"hello")
     protocol.connectionLost(Failure(ConnectionDone()))
-    assert protocol.transport.value() == b"hello"
+    assert protocol.transport.transport.value() == b"hello"
 
 
 def echo(chunks, *args, **kwargs):
     protocol = connected(EchoProtocol(*args, **kwargs))
     for chunk in chunks:
-        protocol.dataReceived(chunk)
+        protocol.transport.dataReceived(chunk)
     return protocol
 
 
@@ -400,35 +399,38 @@ CHUNKS = st.lists(
 
 @given(CHUNKS, st.booleans())
 def test_in_stream_mode_every_byte_comes_back(chunks, log_lines):
-    protocol = echo(chunks, log_lines=log_lines)
-    assert protocol.transport.value() == b"".join(chunks)
-    assert protocol.bytes_received == len(b"".join(chunks))
+    protocol = echo(chunks, log_lines=log_lines, telnet="never")
+    assert protocol.transport.transport.value() == b"".join(chunks)
+    assert protocol.transport.bytes_received == len(b"".join(chunks))
 
 
 @given(CHUNKS, st.booleans())
 def test_in_line_mode_whole_lines_come_back_with_the_ends_that_they_had(chunks, log_lines):
-    protocol = echo(chunks, "line", log_lines=log_lines)
+    protocol = echo(chunks, "line", log_lines=log_lines, telnet="never")
     stream = b"".join(chunks)
     end = max(stream.rfind(b"\n"), stream.rfind(b"\r")) + 1
     if stream[:end].endswith(b"\r") and stream[end : end + 1] == b"\0":
         end += 1
-    assert protocol.transport.value() == stream[:end]
+    assert protocol.transport.transport.value() == stream[:end]
+    protocol.transport.readConnectionLost()
+    assert protocol.transport.transport.value() == stream
+    assert protocol.transport.transport.disconnecting
 
 
-@given(CHUNKS, st.sampled_from([0, 5, 128]))
-def test_lines_are_counted_alike_with_and_without_logging(chunks, few):
-    with patch("echoproto.server.echo._FEW", few):
-        protocol = echo(chunks)
-    assert protocol.lines_received == echo(chunks, log_lines=True).lines_received
-    assert protocol.bytes_received == len(b"".join(chunks))
+def test_lines_are_counted_where_they_are_looked_for():
+    chunks = [b"a\nb\r", b"\nc\r\0d"]
+    assert echo(chunks).lines_received is None
+    assert echo(chunks, log_lines=True).lines_received == 3
+    assert echo(chunks, "line", log_lines=True).lines_received == 3
 
 
-def test_in_line_mode_a_line_that_is_too_long_is_not_echoed_and_the_next_is():
+def test_in_line_mode_a_line_that_is_too_long_comes_back_in_pieces_and_nothing_is_lost():
     long = b"x" * (EchoProtocol.MAX_LENGTH + 1)
+    stream = [b"a\n" + long, long + b"\r", b"\nb\n", long + b"\nc\r\n" + long]
     for log_lines in (False, True):
-        protocol = echo([b"a\n" + long, long + b"\r", b"\nb\n"], "line", log_lines=log_lines)
-        assert protocol.transport.value() == b"a\nb\n"
-        assert not protocol.transport.disconnecting
+        protocol = echo(stream, "line", log_lines=log_lines)
+        protocol.transport.readConnectionLost()
+        assert protocol.transport.transport.value() == b"".join(stream)
 
 
 def test_any_line_end_is_told_from_an_equal_delimiter():
@@ -443,7 +445,7 @@ def test_a_half_close_is_told_once():
             self.calls.append("half-closed")
 
     protocol = connected(Late())
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     protocol.pauseProducing()
     protocol.resumeProducing()
     protocol.transport.producer.pauseProducing()
@@ -465,16 +467,64 @@ def test_clearing_the_buffer_when_a_line_is_too_long_clears_its_end_too():
     assert protocol.calls == [b"next", b"third"]
 
 
-def test_giving_up_backpressure_ends_its_pause_and_leaves_the_place_to_another():
+def test_a_producer_of_the_author_takes_the_place_of_backpressure_and_gives_it_back():
     protocol = connected()
-    protocol.transport.producer.pauseProducing()
+    bottom = protocol.transport.transport
+    ours = bottom.producer
+    ours.pauseProducing()
     protocol.dataReceived(b"line\n")
     assert protocol.calls == []
-    protocol.unregisterBackpressure()
-    protocol.unregisterBackpressure()
-    assert protocol.calls == [b"line"]
     protocol.transport.registerProducer(protocol, True)
-    assert protocol.transport.producer is protocol
+    assert bottom.producer is protocol
+    assert protocol.calls == [b"line"]
+    protocol.transport.unregisterProducer()
+    bottom.producer.pauseProducing()
+    assert protocol.paused
+
+
+def test_on_a_transport_that_is_only_a_test_s_it_registers_no_producer():
+    protocol = Recorder()
+    transport = StringTransport()
+    protocol.makeConnection(transport)
+    protocol.dataReceived(b"line\n")
+    assert protocol.transport is transport
+    assert transport.producer is None
+    assert protocol.calls == [b"line"]
+
+
+@pytest.mark.parametrize("extra", [b"", None])
+def test_going_to_line_mode_with_nothing_extra_is_as_in_line_receiver(extra):
+    protocol = connected()
+    protocol.setRawMode()
+    assert protocol.setLineMode(extra) is None
+    protocol.dataReceived(b"line\n")
+    assert protocol.calls == [b"line"]
+
+
+def test_a_mock_of_a_transport_works_as_with_line_receiver():
+    def lines_of(base):
+        class Keeping(base):
+            def lineReceived(self, line):
+                lines.append(line)
+
+        lines = []
+        protocol = Keeping()
+        protocol.makeConnection(Mock())
+        protocol.dataReceived(b"one\r\ntwo\r\nthree\r\n")
+        protocol.dataReceived(b"")
+        return lines
+
+    assert lines_of(LineReceiver) == lines_of(CrLfProtocol) != []
+
+
+def test_names_that_authors_choose_are_theirs():
+    names = ["_dispatch", "_deliver", "_codec", "_waits", "observer", "_splitter", "connection"]
+    protocol = connected(type("Author", (Recorder,), dict.fromkeys(names, 1))())
+    protocol.transport.dataReceived(b"one\ntwo\nthr")
+    protocol.transport.dataReceived(b"ee\n")
+    protocol.transport.readConnectionLost()
+    assert protocol.calls == [b"one", b"two", b"three"]
+    assert [getattr(protocol, name) for name in names] == [1] * len(names)
 
 
 def test_a_delimiter_that_is_made_anew_each_time_is_the_same_delimiter():
@@ -492,5 +542,5 @@ def test_what_comes_after_closing_is_not_kept():
     protocol = connected()
     protocol.transport.loseConnection()
     for _ in range(100):
-        protocol.dataReceived(b"x" * 65536)
+        protocol.transport.dataReceived(b"x" * 16384)
     assert protocol.clearLineBuffer() == b""

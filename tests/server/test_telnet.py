@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import select
 import selectors
 import socket
@@ -16,20 +15,20 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
 import support
+from echoproto.server.connection import Connection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
-from echoproto.server.telnet import TelnetTransport
+from echoproto.wire.layer import DataReceived
 from echoproto.wire.negotiation import Policy, Side
+from echoproto.wire.options import PERSON, Option
 from echoproto.wire.telnet import (
     FREE_REPLY,
     Command,
-    DataReceived,
-    Option,
     TelnetBegins,
     TelnetCodec,
 )
 from support import DEADLINE, connect, receive_all, receive_exactly
-from telnet_rules import CLIENT, data_of, received
+from telnet_rules import BINARY, ECHO, NAWS, SGA, TIMING_MARK, TTYPE, data_of, received
 
 MEBIBYTE = 1 << 20
 
@@ -41,7 +40,6 @@ EOF, ABORT, NOP, DM, BRK, IP, AO, AYT, EC, EL = (
     for name in ("EOF", "ABORT", "NOP", "DM", "BRK", "IP", "AO", "AYT", "EC", "EL")
 )
 SB, SE = b"\xff\xfa", b"\xff\xf0"
-BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = (bytes([option]) for option in Option)
 
 # The shortest greeting that shows telnet, and what refuses it.
 HELLO, NO_THANKS = IAC + WILL + ECHO, IAC + DONT + ECHO
@@ -382,13 +380,10 @@ def test_in_line_mode_ec_and_el_take_back_what_was_not_echoed_yet():
         assert "Traceback" not in server.stop()
 
 
-def test_in_line_mode_what_was_erased_is_not_counted_as_not_echoed():
-    with support.serve("--mode", "line") as server:
-        with dialled(server, telnet=True) as client:
-            client.say(b"no end" + EC)
-            assert client.ends() == b""
-        server.log.wait_for(r"\[1\].* disconnected")
-        assert re.search(r"\[1\] the last 5 bytes were not echoed", server.log.text)
+def test_in_line_mode_what_was_erased_does_not_come_back_at_the_end():
+    with support.serve("--mode", "line") as server, dialled(server, telnet=True) as client:
+        client.say(b"no end" + EC)
+        assert client.ends() == b"no en"
 
 
 def test_the_log_has_the_lines_as_they_were_typed_and_who_speaks_telnet():
@@ -656,16 +651,15 @@ class Recorder(LineProtocol):
 
     def telnetCommandReceived(self, command):
         self.calls.append(("command", command))
-        super().telnetCommandReceived(command)
 
 
 def connected(protocol=None, *chunks):
     """A protocol that has received `chunks`, and what it has for a transport."""
     protocol = protocol or Recorder()
     wire = StringTransport()
-    protocol.makeConnection(wire)
+    Connection(protocol).makeConnection(wire)
     for chunk in chunks:
-        protocol.dataReceived(chunk)
+        protocol.transport.dataReceived(chunk)
     return protocol, wire
 
 
@@ -673,7 +667,7 @@ def test_line_received_sees_lines_freed_of_telnet():
     protocol, wire = connected(
         None, b"pl\xff\xffain\r\n" + HELLO + b"o" + NOP + b"n" + IAC + DONT + SGA + b"e\r\0t\xff"
     )
-    protocol.dataReceived(b"\xffwo\r\nthree\rfour\n")
+    protocol.transport.dataReceived(b"\xffwo\r\nthree\rfour\n")
     assert [call for call in protocol.calls if isinstance(call, bytes)] == [
         b"pl\xff\xffain",
         b"one",
@@ -695,7 +689,7 @@ def test_what_is_sent_is_escaped_once_the_client_has_shown_telnet_and_not_before
     send(protocol)
     assert wire.value() == b"\xff\r\na\rb\xff\r\n\xff\r"
     wire.clear()
-    protocol.dataReceived(HELLO)
+    protocol.transport.dataReceived(HELLO)
     send(protocol)
     assert wire.value() == NO_THANKS + b"\xff\xff\r\na\r\0b\xff\xff\r\n\xff\xff\r\0"
 
@@ -716,22 +710,44 @@ def test_with_telnet_always_what_is_sent_first_is_escaped():
 
     protocol, wire = connected(Greeting())
     assert wire.value() == b"hello \xff\xff\r\n"
-    protocol.requestTelnetOption(Side.HIM, Option.NAWS, on=True)
-    protocol.dataReceived(IAC * 2 + b"\r\n")
+    protocol.requestTelnetOption(Side.REMOTE, Option.NAWS, on=True)
+    protocol.transport.dataReceived(IAC * 2 + b"\r\n")
     assert wire.value() == b"hello \xff\xff\r\n" + IAC + DO + NAWS
     assert protocol.calls == [b"\xff"]
+
+
+def test_with_telnet_always_options_can_be_asked_for_as_soon_as_telnet_begins():
+    class Asking(Recorder):
+        telnet = "always"
+
+        def connectionMade(self):
+            self.calls.append("made")
+
+        def telnetBegins(self):
+            self.calls.append(("begins", self.is_telnet))
+            self.requestTelnetOption(Side.REMOTE, Option.NAWS, on=True)
+
+    protocol, wire = connected(Asking())
+    assert protocol.calls == ["made", ("begins", True)]
+    assert wire.value() == IAC + DO + NAWS
+
+
+@pytest.mark.parametrize("entry", [option.entry for option in Option if option.entry.callback])
+def test_what_an_option_tells_has_its_place_in_line_protocol(entry):
+    assert hasattr(LineProtocol, entry.attribute)
+    assert callable(getattr(LineProtocol, entry.callback))
 
 
 def test_the_window_s_size_and_the_terminal_s_type_are_told_and_kept():
     protocol, wire = connected()
     assert (protocol.window_size, protocol.terminal_type) == (None, None)
-    protocol.dataReceived(PUTTY)
-    protocol.dataReceived(SB + NAWS + b"\0\x50\0\x18" + SE)
-    protocol.dataReceived(SB + TTYPE + b"\0XTERM-256COLOR" + SE)
-    protocol.dataReceived(SB + NAWS + b"\1\xff\xff\0\0" + SE)
+    protocol.transport.dataReceived(PUTTY)
+    protocol.transport.dataReceived(SB + NAWS + b"\0\x50\0\x18" + SE)
+    protocol.transport.dataReceived(SB + TTYPE + b"\0XTERM-256COLOR" + SE)
+    protocol.transport.dataReceived(SB + NAWS + b"\1\xff\xff\0\0" + SE)
     assert protocol.calls == [
-        (Side.HIM, Option.NAWS, True),
-        (Side.HIM, Option.TTYPE, True),
+        (Side.REMOTE, Option.NAWS, True),
+        (Side.REMOTE, Option.TTYPE, True),
         ("window", 80, 24),
         ("terminal", "XTERM-256COLOR"),
         ("window", 511, 0),
@@ -812,16 +828,16 @@ def test_with_an_exact_delimiter_telnet_s_cr_nul_is_a_bare_cr():
 def test_an_option_can_be_asked_for_and_the_answer_is_told():
     protocol, wire = connected(None, HELLO)
     wire.clear()
-    protocol.requestTelnetOption(Side.US, Option.ECHO, on=True)
-    protocol.requestTelnetOption(Side.US, Option.ECHO, on=True)
+    protocol.requestTelnetOption(Side.LOCAL, Option.ECHO, on=True)
+    protocol.requestTelnetOption(Side.LOCAL, Option.ECHO, on=True)
     assert wire.value() == IAC + WILL + ECHO
     assert protocol.calls == []
-    protocol.dataReceived(IAC + DO + ECHO)
-    assert protocol.calls == [(Side.US, Option.ECHO, True)]
-    protocol.requestTelnetOption(Side.HIM, Option.SGA, on=True)
-    protocol.dataReceived(IAC + WONT + SGA)
-    protocol.dataReceived(IAC + DONT + ECHO)
-    assert protocol.calls == [(Side.US, Option.ECHO, True), (Side.US, Option.ECHO, False)]
+    protocol.transport.dataReceived(IAC + DO + ECHO)
+    assert protocol.calls == [(Side.LOCAL, Option.ECHO, True)]
+    protocol.requestTelnetOption(Side.REMOTE, Option.SGA, on=True)
+    protocol.transport.dataReceived(IAC + WONT + SGA)
+    protocol.transport.dataReceived(IAC + DONT + ECHO)
+    assert protocol.calls == [(Side.LOCAL, Option.ECHO, True), (Side.LOCAL, Option.ECHO, False)]
     assert wire.value() == IAC + WILL + ECHO + IAC + DO + SGA + IAC + WONT + ECHO
 
 
@@ -829,16 +845,16 @@ def test_an_option_can_be_asked_for_and_the_answer_is_told():
 def test_an_option_is_not_asked_for_on_a_connection_that_is_plain(chunks):
     protocol, wire = connected(None, *chunks)
     with pytest.raises(ValueError, match="has not shown that it is telnet"):
-        protocol.requestTelnetOption(Side.US, Option.ECHO, on=True)
+        protocol.requestTelnetOption(Side.LOCAL, Option.ECHO, on=True)
     assert wire.value() == b""
 
 
 def test_a_policy_of_one_s_own_is_what_is_agreed_to():
     class Echoing(Recorder):
-        telnet_policy = Policy(us=frozenset([Option.ECHO]))
+        telnet_policy = Policy(local=frozenset([Option.ECHO]))
 
     protocol, wire = connected(Echoing(), IAC + DO + ECHO + IAC + WILL + NAWS)
-    assert protocol.calls == [(Side.US, Option.ECHO, True)]
+    assert protocol.calls == [(Side.LOCAL, Option.ECHO, True)]
     assert wire.value() == IAC + WILL + ECHO + IAC + DONT + NAWS
 
 
@@ -852,7 +868,7 @@ def test_raw_data_on_a_plain_connection_is_not_taken_for_telnet():
 
     protocol, wire = connected(None, b"a\xff\xff\nraw\n")
     for value in RAW:
-        protocol.dataReceived(bytes([value]))
+        protocol.transport.dataReceived(bytes([value]))
     assert protocol.calls[:2] == [b"a\xff\xff", b"raw"]
     assert b"".join(data for _, data in protocol.calls[2:]) == RAW
     assert wire.value() == b""
@@ -861,7 +877,7 @@ def test_raw_data_on_a_plain_connection_is_not_taken_for_telnet():
 def test_a_255_that_waits_when_raw_mode_begins_is_raw_data():
     protocol, _ = connected(None, b"line\n\xff")
     protocol.setRawMode()
-    protocol.dataReceived(b"\xfb\x01")
+    protocol.transport.dataReceived(b"\xfb\x01")
     assert protocol.calls == [b"line", ("raw", b"\xff\xfb\x01")]
 
 
@@ -875,7 +891,7 @@ def test_raw_data_in_a_telnet_connection_is_freed_of_telnet():
     protocol, wire = connected(
         None, HELLO + b"raw\r\na\xff\xffb" + NOP + b"\r\0", b"c" + AYT + b"."
     )
-    protocol.dataReceived(b"line\r\n")
+    protocol.transport.dataReceived(b"line\r\n")
     calls = [call for call in protocol.calls if call[0] != "command"]
     assert calls[0] == b"raw"
     assert b"".join(data for _, data in calls[1:-1]) == b"a\xffb\rc."
@@ -889,7 +905,7 @@ def test_pausing_holds_the_lines_and_the_commands_between_them():
     assert lines == [b"one", b"pause"]
     assert wire.producerState == "paused"
     assert wire.value() == NO_THANKS
-    protocol.dataReceived(b"gone" + EL + b"last\n")
+    protocol.transport.dataReceived(b"gone" + EL + b"last\n")
     protocol.resumeProducing()
     assert wire.value() == NO_THANKS + IAC + WONT + SGA
     lines = [call for call in protocol.calls if isinstance(call, bytes)]
@@ -938,7 +954,7 @@ def test_a_pause_in_a_command_that_ends_at_once_changes_no_order_and_loses_no_an
 
 def test_half_close_while_paused_loses_nothing_that_came_before():
     protocol, wire = connected(None, HELLO, b"pause\n" + NOP + b"two\n" + NOP + b"three\n")
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     assert not wire.disconnecting
     protocol.resumeProducing()
     lines = [call for call in protocol.calls if isinstance(call, bytes)]
@@ -980,10 +996,10 @@ def test_a_chunk_of_many_commands_is_answered_in_one_write():
 
     wire = Counting()
     protocol = EchoProtocol()
-    protocol.makeConnection(wire)
-    protocol.dataReceived(HELLO)
+    Connection(protocol).makeConnection(wire)
+    protocol.transport.dataReceived(HELLO)
     before = wire.writes
-    protocol.dataReceived((b"x" + NOP + IAC + DO + TIMING_MARK) * 1000)
+    protocol.transport.dataReceived((b"x" + NOP + IAC + DO + TIMING_MARK) * 1000)
     assert wire.writes == before + 1
     assert wire.value() == NO_THANKS + (b"x" + IAC + WILL + TIMING_MARK) * 1000
 
@@ -999,7 +1015,7 @@ def test_raw_data_that_was_held_by_a_pause_is_not_taken_for_telnet():
 @pytest.mark.parametrize("greeting", [b"", HELLO])
 def test_no_line_comes_after_closing_in_the_middle_of_a_chunk(greeting):
     protocol, wire = connected(None, greeting + b"close\ntwo\n" + HELLO + b"three\n" + EOF)
-    protocol.dataReceived(b"four\n" + NOP + b"five\n")
+    protocol.transport.dataReceived(b"four\n" + NOP + b"five\n")
     assert [call for call in protocol.calls if isinstance(call, bytes)] == [b"close"]
     assert wire.disconnecting
 
@@ -1007,18 +1023,17 @@ def test_no_line_comes_after_closing_in_the_middle_of_a_chunk(greeting):
 def test_an_exception_in_line_received_leaves_telnet_in_order():
     protocol, wire = connected(None, HELLO)
     with pytest.raises(RuntimeError):
-        protocol.dataReceived(b"fail\n" + IAC + DO + SGA + b"next\n")
-    protocol.dataReceived(b"\xff")
-    protocol.dataReceived(b"\xfflast\n")
+        protocol.transport.dataReceived(b"fail\n" + IAC + DO + SGA + b"next\n")
+    protocol.transport.dataReceived(b"\xff")
+    protocol.transport.dataReceived(b"\xfflast\n")
     assert protocol.calls == [b"fail", b"next", b"\xfflast"]
     assert wire.value() == NO_THANKS + IAC + WONT + SGA
 
 
 def test_eof_delivers_what_is_left_then_closes_and_nothing_follows():
     protocol, wire = connected(None, HELLO + b"one\ntwo\n" + EOF + b"three\n" + NOP + AYT)
-    protocol.dataReceived(b"four\n" + AYT)
+    protocol.transport.dataReceived(b"four\n" + AYT)
     assert protocol.calls == [b"one", b"two", ("command", Command.EOF)]
-    assert protocol.half_closed
     assert wire.disconnecting
     assert wire.value() == NO_THANKS
 
@@ -1037,7 +1052,7 @@ def test_half_close_after_eof_is_told_once_and_the_rest_can_still_be_sent():
             self.calls.append("half-closed")
 
     protocol, wire = connected(Late(), HELLO + b"one\n" + EOF)
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     protocol.sendLine(b"\xff")
     assert protocol.calls == [b"one", ("command", Command.EOF), "half-closed"]
     assert not wire.disconnecting
@@ -1050,14 +1065,13 @@ def test_eof_on_a_plain_connection_is_data():
     assert not wire.disconnecting
 
 
-def test_in_line_mode_a_last_255_that_is_not_echoed_is_counted():
+def test_in_line_mode_a_last_255_without_a_line_end_comes_back_at_the_end():
     with support.serve("--mode", "line") as server:
         with connect(server.port) as sock:
             sock.sendall(b"no end\xff")
             sock.shutdown(socket.SHUT_WR)
-            assert receive_all(sock) == b""
-        server.log.wait_for(r"\[1\].* disconnected")
-        assert re.search(r"\[1\] the last 7 bytes were not echoed", server.log.text)
+            assert receive_all(sock) == b"no end\xff"
+        server.log.wait_for(r"\[1\].* disconnected: 0 lines, 7 bytes")
 
 
 def test_a_255_that_waits_when_the_client_half_closes_is_data():
@@ -1066,7 +1080,7 @@ def test_a_255_that_waits_when_the_client_half_closes_is_data():
             self.calls.append(("last", self.clearLineBuffer()))
 
     protocol, _ = connected(Last(), b"line\nno end\xff")
-    protocol.readConnectionLost()
+    protocol.transport.readConnectionLost()
     assert protocol.calls == [b"line", ("last", b"no end\xff")]
 
 
@@ -1083,13 +1097,13 @@ def echo(*chunks, mode="stream", **kwargs):
 def test_lines_of_a_telnet_client_are_counted_as_typed(log_lines):
     chunks = [b"a\n" + HELLO + b"b\r\0c\r\n", b"d\r", b"\0", b"\r", b"\n\n"]
     protocol, _ = echo(*chunks, log_lines=log_lines)
-    assert protocol.lines_received == 6
+    assert protocol.lines_received == (6 if log_lines else None)
 
 
 def test_a_cr_before_binary_takes_no_lf_after_it():
     on, off = IAC + WILL + BINARY, IAC + WONT + BINARY
     _, sent = echo(HELLO + b"a\r" + on + b"x" + off + b"\nb")
-    assert data_of(received(TelnetCodec(CLIENT), sent)) == b"a\r\nx\r\nb"
+    assert data_of(received(TelnetCodec(PERSON), sent)) == b"a\r\nx\r\nb"
 
 
 def test_in_line_mode_the_cr_before_what_was_erased_takes_no_lf_after_it():
@@ -1097,16 +1111,12 @@ def test_in_line_mode_the_cr_before_what_was_erased_takes_no_lf_after_it():
     assert sent == NO_THANKS + b"a\r\n\r\nc\r\n"
 
 
-def test_in_line_mode_the_cr_before_what_was_too_long_takes_no_lf_after_it():
-    long = b"x" * (EchoProtocol.MAX_LENGTH + 1)
-    _, sent = echo(HELLO + b"a\r", long + b"\n", b"\nc\n", mode="line")
-    assert sent == NO_THANKS + b"a\r\n\r\nc\r\n"
-
-
-def test_in_line_mode_ec_does_not_make_a_line_of_the_rest_of_one_that_is_too_long():
+def test_in_line_mode_a_line_that_is_too_long_comes_back_in_pieces():
     long = b"x" * (EchoProtocol.MAX_LENGTH + 2)
-    _, sent = echo(HELLO + b"a\n" + long, EC + b"rest\r\n" + b"b\r\n", mode="line")
-    assert sent == NO_THANKS + b"a\r\nb\r\n"
+    _, sent = echo(HELLO + b"a\r", long + b"\n", b"\nc\n", mode="line")
+    assert sent == NO_THANKS + b"a\r\n" + long + b"\r\n\r\nc\r\n"
+    _, sent = echo(HELLO + long, b"yz" + EC + b"\r\n", mode="line")
+    assert sent == NO_THANKS + long + b"y\r\n"
 
 
 # Few different pieces, so that they are often met and often cut.
@@ -1160,20 +1170,20 @@ def test_however_a_stream_is_cut_the_client_reads_the_same_echo(stream, cuts, mo
     if mode == "line":
         expected = whole_lines(expected)
     if plain is None:
-        assert not isinstance(protocol.transport, TelnetTransport)
+        assert not protocol.is_telnet
         assert sent == sent_whole == expected
     else:
         assert sent.startswith(expected)
         assert sent_whole.startswith(expected)
         # A client that is telnet knows it from the first command that it sent on.
-        client, other = TelnetCodec(CLIENT), TelnetCodec(CLIENT)
+        client, other = TelnetCodec(PERSON), TelnetCodec(PERSON)
         read = received(client, sent[len(expected) :])
         assert data_of(read) == data_of(received(other, sent_whole[len(expected) :]))
         assert client.held == b""
-        assert client.options(Side.HIM) == other.options(Side.HIM)
+        assert client.options(Side.REMOTE) == other.options(Side.REMOTE)
         assert protocol.transport.disconnecting == same.transport.disconnecting
     assert protocol.lines_received == same.lines_received
-    assert protocol.bytes_received == len(stream)
+    assert protocol.transport.bytes_received == len(stream)
 
 
 def repaired(sent):
@@ -1207,6 +1217,16 @@ def test_no_bytes_make_it_raise(chunks, telnet):
     for mode in ("stream", "line"):
         protocol, sent = echo(*chunks, mode=mode, telnet=telnet)
         stream = b"".join(chunks)
-        assert protocol.bytes_received == len(stream)
+        assert protocol.transport.bytes_received == len(stream)
         if telnet == "never":
             assert sent == (stream if mode == "stream" else whole_lines(stream))
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_going_on_after_a_pause_is_not_data(ahead):
+    chunks = [b"x\xff", b"\xf1y"] if ahead else [HELLO + b"x\r", b"\ny"]
+    protocol, wire = connected(EchoProtocol(), chunks[0])
+    wire.producer.pauseProducing()
+    wire.producer.resumeProducing()
+    protocol.transport.dataReceived(chunks[1])
+    assert wire.value() == (b"x\xff\xf1y" if ahead else NO_THANKS + b"x\r\ny")

@@ -1,41 +1,171 @@
-"""What the shell says about telnet: each option in words."""
+"""The commands of the shell: what each does, what is said of a wrong one, help and completion."""
 
 from __future__ import annotations
 
 import pytest
 
-from echoproto.client.telnet import FOR_PERSON, FOR_PIPE
-from echoproto.shell.commands import HELP, SENDABLE, describe_options
-from echoproto.wire.telnet import Command, Option, Side, TelnetCodec
+from echoproto.shell import commands
+from echoproto.shell.commands import COMMANDS, complete, describe_options
+from echoproto.wire.negotiation import Side
+from echoproto.wire.options import PERSON, Option
+from echoproto.wire.telnet import Command, TelnetCodec
+from in_shell import DO, ECHO, ENTER, NAWS, SB, SE, WILL, Recording, in_shell
 
-SAYS = {Side.US: Command.DO, Side.HIM: Command.WILL}
-STOPS = {Side.US: Command.DONT, Side.HIM: Command.WONT}
+SENDABLE = [
+    *[("ayt", 246), ("brk", 243), ("ip", 244), ("eof", 236), ("abort", 238), ("ao", 245)],
+    *[("ec", 247), ("el", 248), ("nop", 241), ("susp", 237)],
+]
+NAMES = [entry.name for entry in COMMANDS]
+THERE_IS = f"There is {', '.join(NAMES[:-1])} or {NAMES[-1]}."
+CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 
 
-def codec_that_heard(*commands, mode="always"):
-    codec = TelnetCodec(FOR_PERSON, mode=mode, terminal_type="dumb", window_size=(80, 24))
-    for command, option in commands:
-        codec.feed(bytes([Command.IAC, command, option]))
-    list(codec.events())
+def answer(text, shell=None):
+    """What is printed after the command."""
+    shell = shell or Recording()
+    commands.run(shell.session, text)
+    command, _, answer = shell.take_printed().partition("\n")
+    assert command == f"echoproto> {text}"
+    return answer
+
+
+def test_the_commands_that_there_are_stay():
+    assert {"send", "options", "help", "quit"} <= set(NAMES)
+
+
+# Each command
+
+
+@pytest.mark.parametrize(("name", "code"), SENDABLE)
+def test_send_sends_a_telnet_command(name, code):
+    shell = Recording(telnet="always")
+    assert answer(f"send {name}", shell) == ""
+    assert shell.sent() == bytes([255, code])
+
+
+def test_options_lists_what_was_agreed():
+    shell = Recording()
+    assert answer("options", shell) == "Not telnet: the server has shown none.\n"
+    shell.say(WILL + ECHO)
+    assert answer("options", shell) == (
+        "The server echoes what is typed, so that it is hidden here (ECHO).\n"
+        "This shell: no options.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["help", "?"])
+def test_help_says_what_there_is(name):
+    said = answer(name)
+    assert said.startswith("""\
+send COMMAND   send a telnet command
+               COMMAND is ayt (are you there), brk (break), ip (interrupt
+               process), eof (end of file), abort (abort process), ao (abort
+               output), ec (erase character), el (erase line), nop (no
+               operation) or susp (suspend process)
+options        what telnet options were agreed on, on each side
+""")
+    assert said.endswith("""
+quit           end, as Ctrl-D does
+Enter alone, Ctrl-] or Ctrl-C: back to what you were typing
+""")
+
+
+def test_quit_quits():
+    shell = Recording()
+    assert answer("quit", shell) == ""
+    assert shell.calls == ["quit"]
+
+
+def test_each_command_is_in_the_help_once_and_fits_a_terminal():
+    lines = answer("help").splitlines()
+    for entry in COMMANDS:
+        assert len([line for line in lines if line.startswith(entry.usage)]) == 1
+    assert max(map(len, lines)) < 80
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("snd ayt", f"There is no command 'snd'; did you mean send? {THERE_IS}"),
+        ("xyzzy", f"There is no command 'xyzzy'. {THERE_IS}"),
+        ("SEND ayt", f"There is no command 'SEND'. {THERE_IS}"),
+        ("a\x1b[2Jb", f"There is no command 'a\\x1b[2Jb'. {THERE_IS}"),
+        ("send", f"send: COMMAND is missing: {CHOICES}."),
+        ("send foo", f"send: 'foo' is none of {CHOICES}."),
+        ("send abrt", f"send: 'abrt' is none of {CHOICES}; did you mean abort?"),
+        ("send ayt brk", "send: it takes one COMMAND; 'brk' is too much."),
+        ("options x", "options: it takes no argument; 'x' is too much."),
+        ("quit now please", "quit: it takes no argument; 'now' is too much."),
+        ("help send", "help: it takes no argument; 'send' is too much."),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_would_be_right(text, said):
+    shell = Recording(telnet="always")
+    commands.run(shell.session, text)
+    assert shell.take_printed().splitlines()[1:] == [said]
+    assert shell.sent() == b""
+    assert shell.calls == []
+
+
+# Completion
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", NAMES),
+        ("  ", NAMES),
+        ("o", ["options"]),
+        ("x", []),
+        ("send ", [name for name, _ in SENDABLE]),
+        ("send a", ["ayt", "abort", "ao"]),
+        ("send  ab", ["abort"]),
+        ("send ayt ", []),
+        ("options ", []),
+        ("nosuch ", []),
+    ],
+)
+def test_completion_is_from_the_table(text, words):
+    assert [word for word, _ in complete(text)] == words
+
+
+def test_what_is_completed_comes_with_its_meaning():
+    assert complete("q") == [("quit", "end, as Ctrl-D does")]
+    assert complete("send br") == [("brk", "break")]
+
+
+# What `options` says
+
+SAYS = {Side.LOCAL: Command.DO, Side.REMOTE: Command.WILL}
+STOPS = {Side.LOCAL: Command.DONT, Side.REMOTE: Command.WONT}
+
+
+def codec_that_heard(*said, mode="always"):
+    codec = TelnetCodec(PERSON, mode=mode, terminal_type="dumb", window_size=(80, 24))
+    for command, option in said:
+        list(codec.receive(bytes([Command.IAC, command, option])))
     return codec
 
 
 @pytest.mark.parametrize(
     ("side", "option"),
-    [(side, option) for side in Side for option in sorted(FOR_PERSON.of(side))],
+    [(side, option) for side in Side for option in sorted(PERSON.of(side))],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_every_option_that_can_be_agreed_on_has_words(side, option):
     lines = describe_options(codec_that_heard((SAYS[side], option)))
     assert len(lines) == 2
     (line,) = [line for line in lines if "no options" not in line]
-    assert line.startswith({Side.US: "This shell ", Side.HIM: "The server "}[side])
+    assert line.startswith({Side.LOCAL: "This shell ", Side.REMOTE: "The server "}[side])
     assert line.endswith(f" ({Option(option).name}).")
     assert "{" not in line
 
 
 def test_all_options_together_are_a_line_each_the_servers_first():
-    agreed = [(SAYS[side], option) for side in Side for option in FOR_PERSON.of(side)]
+    agreed = [(SAYS[side], option) for side in Side for option in PERSON.of(side)]
     lines = describe_options(codec_that_heard(*agreed))
     assert lines == [
         "The server sends 8-bit data as it is (BINARY).",
@@ -51,12 +181,7 @@ def test_all_options_together_are_a_line_each_the_servers_first():
 def test_whatever_a_server_proposes_there_are_words_for_what_comes_of_it():
     everything = [(says, option) for says in SAYS.values() for option in range(256)]
     lines = describe_options(codec_that_heard(*everything))
-    assert len(lines) == len(FOR_PERSON.us) + len(FOR_PERSON.him)
-
-
-def test_a_pipe_agrees_to_nothing_that_has_no_words():
-    assert FOR_PIPE.us <= FOR_PERSON.us
-    assert FOR_PIPE.him <= FOR_PERSON.him
+    assert len(lines) == len(PERSON.local) + len(PERSON.remote)
 
 
 def test_the_window_size_is_the_present_one():
@@ -76,12 +201,27 @@ def test_where_nothing_is_agreed_on_that_is_said():
 def test_what_is_no_telnet_says_so():
     codec = codec_that_heard(mode="auto")
     assert describe_options(codec) == ["Not telnet: the server has shown none."]
-    codec.feed(b"\xff\x80")
-    list(codec.events())
+    list(codec.receive(b"\xff\x80"))
     assert describe_options(codec) == ["Not telnet, and never will be."]
     assert describe_options(codec_that_heard(mode="never")) == ["Not telnet, and never will be."]
 
 
-def test_every_command_that_can_be_sent_is_in_the_help():
-    assert [name for name in SENDABLE if name not in HELP] == []
-    assert all(Command[name.upper()] is command for name, command in SENDABLE.items())
+# Typed, on a real connection
+
+
+def test_commands_typed_in_the_shell():
+    size = SB + NAWS + b"\0\x50\0\x18" + SE
+
+    async def script(type_, peer, screen):
+        type_("\x1dsnd ayt" + ENTER)
+        await screen.shows("There is no command 'snd'; did you mean send?")
+        type_("\x1doptions" + ENTER)
+        await screen.shows("Not telnet: the server has shown none.")
+        await peer.say(WILL + ECHO + DO + NAWS)
+        await peer.has_received(size)
+        type_("\x1doptions" + ENTER)
+        await screen.shows("This shell tells its window size, 80x24 (NAWS).")
+
+    received, shown = in_shell(script)
+    assert "The server echoes what is typed, so that it is hidden here (ECHO).\r\n" in shown.text
+    assert received == DO + ECHO + WILL + NAWS + size

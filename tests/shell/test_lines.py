@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from echoproto.shell.lines import (
-    FURTHEST,
-    LONGEST_LINE,
-    LONGEST_SEQUENCE,
+    MAX_BEYOND,
+    MAX_LINE,
+    MAX_SEQUENCE,
     PlainLines,
     TerminalLines,
 )
@@ -87,7 +87,7 @@ def test_a_plain_line_that_is_too_long_comes_in_pieces():
         piece for at in range(0, len(data), 65536) for piece in lines.feed(data[at : at + 65536])
     ]
     assert pieces
-    assert all(LONGEST_LINE <= len(piece) <= LONGEST_LINE + 65536 for piece in pieces)
+    assert all(MAX_LINE <= len(piece) <= MAX_LINE + 65536 for piece in pieces)
     assert lines.feed(b"end\nnext\n")[1:] == [b"next"]
     assert b"".join(pieces) == data[: len(b"".join(pieces))]
 
@@ -286,16 +286,16 @@ def test_however_it_is_cut_the_lines_are_the_same_and_act_on_no_terminal(data, p
 
 
 @pytest.mark.parametrize("start", [b"\x1b]0;", b"\x1bP", b"\x1b["])
-@pytest.mark.parametrize("length", [LONGEST_SEQUENCE + by for by in (-9, -1, 0, 1, 2, 3, 9, 2000)])
+@pytest.mark.parametrize("length", [MAX_SEQUENCE + by for by in (-9, -1, 0, 1, 2, 3, 9, 2000)])
 def test_a_sequence_too_long_is_the_same_however_it_is_cut(start, length):
     end = b"m" if start == b"\x1b[" else b"\x07"
     data = b"a" + start + b"1" * (length - len(start) - 1) + end + b"b\n"
     whole = lines_of(data)
     lines = TerminalLines()
     assert [line for byte in data for line in lines.feed(bytes([byte]))] == whole[:1]
-    if length < LONGEST_SEQUENCE:
+    if length < MAX_SEQUENCE:
         assert whole == [b"ab", b""]
-    if length > LONGEST_SEQUENCE + 2:
+    if length > MAX_SEQUENCE + 2:
         assert whole == [data[:-1].replace(b"\x07", b""), b""]
 
 
@@ -303,10 +303,10 @@ def test_a_sequence_too_long_is_the_same_however_it_is_cut(start, length):
 
 
 def test_the_cursor_goes_only_so_far_beyond_the_end():
-    assert lines_of(b"ab\x1b[999999Cx\n") == [b"ab" + b" " * FURTHEST + b"x", b""]
-    assert lines_of(b"\x1b[999999G") == [b" " * FURTHEST]
-    assert lines_of(b"\x1b[99999999999999999999Cx") == [b" " * FURTHEST + b"x"]
-    assert lines_of(b"\t" * 9999) == [b" " * FURTHEST]
+    assert lines_of(b"ab\x1b[999999Cx\n") == [b"ab" + b" " * MAX_BEYOND + b"x", b""]
+    assert lines_of(b"\x1b[999999G") == [b" " * MAX_BEYOND]
+    assert lines_of(b"\x1b[99999999999999999999Cx") == [b" " * MAX_BEYOND + b"x"]
+    assert lines_of(b"\t" * 9999) == [b" " * MAX_BEYOND]
 
 
 @pytest.mark.parametrize("size", [1024, 64 * 1024, 5_000_000])
@@ -317,8 +317,8 @@ def test_a_line_of_three_million_characters_comes_in_pieces(size):
         piece for at in range(0, len(data), size) for piece in lines.feed(data[at : at + size])
     ]
     assert pieces
-    assert all(len(piece) <= LONGEST_LINE + size for piece in pieces)
-    assert len(lines.start) <= LONGEST_LINE
+    assert all(len(piece) <= MAX_LINE + size for piece in pieces)
+    assert len(lines.start) <= MAX_LINE
     pieces += lines.feed(b"end\nnext")
     assert b"".join(pieces) == data + b"end"
     assert lines.take() == b"next"
@@ -328,13 +328,13 @@ def test_a_line_of_three_million_characters_comes_in_pieces(size):
 def test_a_sequence_that_never_ends_is_held_no_longer_than_it_may_be(start):
     lines = TerminalLines()
     lines.feed(b"a" + start)
-    for _ in range(LONGEST_SEQUENCE - 10):
+    for _ in range(MAX_SEQUENCE - 10):
         lines.feed(b"1")
     assert lines.start == b"a"
     for _ in range(20):
         lines.feed(b"1")
-    assert lines.start == b"a" + start + b"1" * (LONGEST_SEQUENCE + 10)
-    assert lines.feed(b"\nb") == [b"a" + start + b"1" * (LONGEST_SEQUENCE + 10)]
+    assert lines.start == b"a" + start + b"1" * (MAX_SEQUENCE + 10)
+    assert lines.feed(b"\nb") == [b"a" + start + b"1" * (MAX_SEQUENCE + 10)]
     assert lines.start == b"b"
 
 
@@ -342,7 +342,7 @@ def test_a_flood_of_a_sequence_that_never_ends_is_shown_in_pieces():
     lines = TerminalLines()
     pieces = [piece for _ in range(50) for piece in lines.feed(b"\x1b]0;" + b"x" * 65536)]
     assert sum(map(len, pieces)) + len(lines.start) == 50 * (65536 + 4)
-    assert all(len(piece) <= LONGEST_LINE + 70_000 for piece in pieces)
+    assert all(len(piece) <= MAX_LINE + 70_000 for piece in pieces)
 
 
 def test_marks_without_end_are_no_line_without_end():

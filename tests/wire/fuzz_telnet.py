@@ -11,15 +11,26 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["echoproto.wire.telnet", "echoproto.wire.negotiation"]):
+with atheris.instrument_imports(include=["echoproto.wire"]):
+    from echoproto.wire.layer import Pipeline
     from echoproto.wire.negotiation import Side
-    from echoproto.wire.telnet import Option, TelnetCodec, TelnetMode
+    from echoproto.wire.options import EACH_TIME, Option
+    from echoproto.wire.telnet import TelnetCodec, TelnetMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from telnet_rules import POLICIES, check_cuts, check_encoding, check_pair, received, settle
+from telnet_rules import (
+    POLICIES,
+    check_cuts,
+    check_drops,
+    check_encoding,
+    check_pair,
+    received,
+    settle,
+)
 
 MODES: list[TelnetMode] = ["auto", "always", "never"]
+OPTIONS = [*sorted(set(Option) - EACH_TIME), 255]
 
 
 def one_input(data: bytes) -> None:
@@ -30,7 +41,7 @@ def one_input(data: bytes) -> None:
         (
             choices.ConsumeIntInRange(0, 1),
             choices.PickValueInList(list(Side)),
-            choices.PickValueInList([Option.BINARY, Option.ECHO, Option.TTYPE, Option.NAWS, 255]),
+            choices.PickValueInList(OPTIONS),
             choices.ConsumeBool(),
             choices.ConsumeIntInRange(0, 7),
         )
@@ -41,6 +52,7 @@ def one_input(data: bytes) -> None:
     chunks = [rest[start : start + length] for start, length in pieces(cuts, len(rest))]
 
     check_cuts(lambda: TelnetCodec(of, mode=mode), chunks)
+    check_drops(lambda: Pipeline([TelnetCodec(of, mode=mode), TelnetCodec(and_of)]), chunks)
     one, other = check_pair((of, and_of), steps)
     check_encoding(one, other, *chunks)
     settle([TelnetCodec(of), TelnetCodec(and_of)], [rest, rest[::-1]])

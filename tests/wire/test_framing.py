@@ -12,12 +12,11 @@ from echoproto.wire.framing import (
     ANY_LINE_END,
     LineSplitter,
     LineTooLongError,
-    count_lines,
     line_ends_to_crlf,
     to_crlf,
 )
 from echoproto.wire.framing import (
-    LONGEST_BLOCK as BLOCK,
+    MAX_BLOCK as BLOCK,
 )
 
 # Few different bytes, so that line ends and delimiters are often met, and often cut.
@@ -145,7 +144,7 @@ def test_the_lf_of_a_line_that_was_taken_is_not_part_of_the_rest():
 def test_the_lf_of_a_line_that_was_not_taken_is():
     splitter = LineSplitter()
     splitter.feed(b"one\ntwo\r")
-    assert next(iter(splitter.lines())) == b"one"
+    assert next(splitter.split()) == b"one"
     splitter.feed(b"\nthree")
     assert splitter.take_rest() == b"two\r\nthree"
     splitter.feed(b"\nfour\n")
@@ -193,35 +192,70 @@ def test_putting_back_ends_the_skipping_of_a_line():
 def test_lines_that_were_not_taken_come_with_the_next_call():
     splitter = LineSplitter()
     splitter.feed(b"one\ntwo\nthree\n")
-    assert next(splitter.lines()) == b"one"
-    assert next(splitter.lines()) == b"two"
+    assert next(splitter.split()) == b"one"
+    assert next(splitter.split()) == b"two"
     assert list(splitter) == [b"three"]
 
 
-def test_interrupting_ends_the_iteration_and_the_rest_comes_with_the_next_call():
+def test_taking_the_rest_ends_a_loop_over_the_lines():
     splitter = LineSplitter()
     splitter.feed(b"one\ntwo\nthree\n")
     taken = []
-    for line in splitter.lines():
+    for line in splitter.split():
         taken.append(line)
-        splitter.interrupt()
+        rest = splitter.take_rest()
     assert taken == [b"one"]
+    assert rest == b"two\nthree\n"
     assert splitter.taken == 1
-    assert list(splitter) == [b"two", b"three"]
-    splitter.interrupt()
-    assert list(splitter) == []
 
 
-def test_interrupting_at_every_line_takes_time_in_proportion_to_the_lines():
-    # Where each interruption costs the passing over all that was split, this takes minutes.
-    count = 1 << 18
+@given(chunked(), DELIMITERS, LIMITS)
+def test_taking_a_chunk_changes_nothing_but_that_one_line_is_returned(chunks, delimiter, limit):
+    expected, _ = split(chunks, delimiter, limit)
+    splitter, given = LineSplitter(delimiter, limit), []
+    for chunk in chunks:
+        line = splitter.take(chunk)
+        if line is not None:
+            assert not splitter.unsplit
+            given.append(line)
+        while True:
+            try:
+                given.extend(splitter)
+                break
+            except LineTooLongError:
+                given.append(None)
+    assert given == expected
+    assert splitter.taken == len(given)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "data", "line"),
+    [
+        (ANY_LINE_END, b"hello\n", b"hello"),
+        (ANY_LINE_END, b"hi\r\n", b"hi"),
+        (ANY_LINE_END, b"\n", b""),
+        (b"\r\n", b"hi!\r\n", b"hi!"),
+        (b"\r\n", b"\r\n", b""),
+        (ANY_LINE_END, b"", None),
+        (ANY_LINE_END, b"hello", None),
+        (ANY_LINE_END, b"hi\r", None),  # of which an LF may still come
+        (ANY_LINE_END, b"a\nb\n", None),
+        (ANY_LINE_END, b"a\r\0b\n", None),
+        (ANY_LINE_END, b"123456\n", None),
+        (b"\r\n", b"a\r\nb\r\n", None),
+        (b"\r\n", b"\n", None),
+        (b"\r\n", b"12345\r\n", None),
+    ],
+)
+def test_what_is_one_line_and_what_is_not(delimiter, data, line):
+    assert LineSplitter(delimiter, max_length=6).take(data) == line
+
+
+def test_lines_that_were_taken_with_their_chunk_can_be_had_back():
     splitter = LineSplitter()
-    splitter.feed(b"\n" * count)
-    for _ in range(count):
-        for line in splitter.lines():
-            assert line == b""
-            splitter.interrupt()
-    assert splitter.taken == count
+    assert splitter.take(b"one\ntwo\r\nthree\n") is None
+    assert next(splitter.split()) == b"one"
+    assert splitter.take_rest() == b"two\r\nthree\n"
 
 
 @given(chunked(), DELIMITERS, LIMITS, st.integers(0, 9))
@@ -246,13 +280,13 @@ def test_what_was_split_is_not_kept_once_all_is_taken():
     splitter = LineSplitter()
     splitter.feed(b"x\n" * BLOCK)
     assert sum(1 for _ in splitter) == BLOCK
-    assert sum(sys.getsizeof(getattr(splitter, name)) for name in ("_data", "_block")) < 100
+    assert sum(sys.getsizeof(getattr(splitter, name)) for name in ("unsplit", "_block")) < 100
 
 
 def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():
     splitter = LineSplitter(b"\n", max_length=3)
     splitter.feed(b"a\nb;c\nd;e;f")
-    assert next(splitter.lines()) == b"a"
+    assert next(splitter.split()) == b"a"
     splitter.configure(b";", None)
     assert list(splitter) == [b"b", b"c\nd", b"e"]
 
@@ -312,15 +346,6 @@ def test_a_drip_of_a_mebibyte_is_one_line():
 
 
 @given(chunked())
-def test_counting_lines_agrees_with_splitting_them(chunks):
-    counted, after_cr = 0, False
-    for chunk in filter(None, chunks):
-        counted += count_lines(chunk, after_cr=after_cr)
-        after_cr = chunk.endswith(b"\r")
-    assert counted == len(split(chunks)[0])
-
-
-@given(chunked())
 def test_lf_becomes_cr_lf_and_cr_lf_stays(chunks):
     converted, after_cr = b"", False
     for chunk in filter(None, chunks):
@@ -345,7 +370,7 @@ def test_taking_the_rest_at_every_line_splits_no_more_than_it_must():
     splitter = LineSplitter()
     splitter.feed(message * count)
     for _ in range(count):
-        assert next(splitter.lines()) == b"2"
+        assert next(splitter.split()) == b"2"
         splitter.put_back(splitter.take_rest()[2:])
     assert splitter.take_rest() == b""
 
@@ -371,16 +396,15 @@ def test_limits_shorter_and_longer_than_a_block(limit):
 
 
 @pytest.mark.parametrize(
-    ("data", "after_cr", "lines", "converted"),
+    ("data", "after_cr", "converted"),
     [
-        (b"", False, 0, b""),
-        (b"a\nb\r\nc\r\0d\re", False, 4, b"a\r\nb\r\nc\r\0d\re"),
-        (b"\na\n", True, 1, b"\na\r\n"),
-        (b"\na\n", False, 2, b"\r\na\r\n"),
+        (b"", False, b""),
+        (b"a\nb\r\nc\r\0d\re", False, b"a\r\nb\r\nc\r\0d\re"),
+        (b"\na\n", True, b"\na\r\n"),
+        (b"\na\n", False, b"\r\na\r\n"),
     ],
 )
-def test_counting_and_converting_one_by_one(data, after_cr, lines, converted):
-    assert count_lines(data, after_cr=after_cr) == lines
+def test_converting_lf_one_by_one(data, after_cr, converted):
     assert to_crlf(data, after_cr=after_cr) == converted
 
 

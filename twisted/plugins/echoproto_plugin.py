@@ -9,4 +9,4 @@ echo = ServiceMaker(
     "An echo service: every byte that a client sends comes back.",
     "echo",
 )
-uvloop = Reactor("uvloop", "echoproto.reactor.install", "As fast as uvloop: needs that installed.")
+uvloop = Reactor("uvloop", "echoproto.reactor.reactor", "As fast as uvloop: needs that installed.")

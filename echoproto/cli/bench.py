@@ -1,0 +1,149 @@
+"""`echoproto bench`: load on an echo server."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from echoproto.cli import options
+from echoproto.cli.run import STDERR, is_terminal, run
+
+if TYPE_CHECKING:
+    from echoproto.client.bench import Bench
+    from echoproto.client.load import Load
+    from echoproto.client.target import Target
+
+MAX_DURATION: Final = 50_000
+"""Seconds; what Latencies can record is a little more."""
+
+MAX_IN_FLIGHT: Final = 1 << 30
+"""Bytes."""
+
+
+@click.command()
+@options.target_argument
+@options.wait_option
+@options.insecure_option
+@click.option(
+    "-c", "--connections", type=click.IntRange(1), default=50, show_default=True, metavar="COUNT"
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="Messages in flight on each connection.",
+)
+@click.option(
+    "-s",
+    "--size",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="BYTES",
+    help="Of a message: a line of letters and digits, with its end.",
+)
+@click.option(
+    "-C", "--crlf", is_flag=True, help="End messages with CR LF: some servers take no LF."
+)
+@click.option(
+    "-d",
+    "--duration",
+    type=options.Finite("seconds", min=0, min_open=True, max=MAX_DURATION),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+)
+@click.option(
+    "-R",
+    "--rate",
+    type=options.Finite("messages", min=0.001),
+    metavar="COUNT",
+    help="Messages a second, on all connections together, due at that rate whether or not the "
+    "server keeps up: latency counts from when a message was due. If not given, a message is sent "
+    "for each that has come back.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw latency by percentile and throughput over time: a .png or .svg.",
+)
+def bench(
+    *,
+    target: Target,
+    wait: float | None,
+    insecure: bool,
+    connections: int,
+    depth: int,
+    size: int,
+    crlf: bool,
+    duration: float,
+    rate: float | None,
+    as_json: bool,
+    plot: str | None,
+) -> None:
+    """Put load on TARGET, an echo server; check every byte; measure throughput and latency."""
+    if target.is_telnet:
+        raise click.UsageError(
+            f"{target}: telnet may change bytes, and every byte is checked; give tcp:// or tls://"
+        )
+    eol = b"\r\n" if crlf else b"\n"
+    if size < len(eol):
+        raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")
+    if connections * depth * size > MAX_IN_FLIGHT:
+        raise click.UsageError(
+            f"--connections, --depth and --size make {connections * depth * size:,} bytes in "
+            f"flight; give less, for {MAX_IN_FLIGHT:,} at most"
+        )
+    if plot:
+        _check_plot(plot)
+    from echoproto.client.bench import Bench
+    from echoproto.client.load import Load
+
+    load = Load(connections, depth, size, eol, rate, duration)
+    benching = Bench(target, load, wait=wait, insecure=insecure)
+    run(_bench(benching, target, load, as_json=as_json, plot=plot), fast=True)
+
+
+def _check_plot(file: str) -> None:
+    """Say what would go wrong with a plot before the run."""
+    from importlib.util import find_spec
+
+    path = Path(file)
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise click.UsageError(f"--plot {file}: give a file that ends in .png or .svg")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise click.UsageError(f"--plot {file}: no file can be written in {path.parent}")
+    if find_spec("matplotlib") is None:
+        raise click.UsageError("--plot needs matplotlib: pip install 'echoproto[plot]'")
+
+
+async def _bench(
+    benching: Bench, target: Target, load: Load, *, as_json: bool, plot: str | None
+) -> None:
+    import json
+    from dataclasses import asdict
+
+    from echoproto.client.connection import NetworkError
+    from echoproto.shell import bench as view
+
+    try:
+        with ExitStack() as stack:
+            if is_terminal(STDERR):
+                benching.tell = stack.enter_context(view.progress(load.duration))
+            await benching.run()
+    finally:
+        if benching.has_begun:
+            result = benching.result()
+            click.echo(json.dumps(asdict(result)) if as_json else view.table(result))
+            if plot:
+                view.plot(plot, result, benching.latencies.curve(), benching.samples)
+    if problem := benching.problem():
+        raise NetworkError(f"{target.name}: {problem}")

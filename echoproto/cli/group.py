@@ -1,0 +1,66 @@
+"""A group of commands, each of which is imported when it is used; one of them need not be said.
+
+It is the lazy group of click's documentation ("Complex Applications"). What each command does in a
+few words is known without importing it, so that the list of commands imports none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LazyGroup(click.Group):
+    """Commands that are imported when they are used.
+
+    `lazy_commands` has what each does, by its name: the command NAME is called NAME in the module
+    NAME of `package`. The `default_command` is taken where none is named; its options are listed
+    with those of the group.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        lazy_commands: Mapping[str, str],
+        default_command: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._lazy_commands = lazy_commands
+        self._default_command = default_command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names of the commands."""
+        return sorted(self._lazy_commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command of that name; None if there is none."""
+        if cmd_name not in self._lazy_commands:
+            return None
+        command: click.Command = getattr(import_module(f"{self._package}.{cmd_name}"), cmd_name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse `args`; where they name no command, they are those of the default command."""
+        own = {*self._lazy_commands, *(opt for param in self.get_params(ctx) for opt in param.opts)}
+        if not (args and args[0] in own) and not ctx.resilient_parsing:
+            args = [self._default_command, *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of the default command and of the group, then the commands."""
+        default, own = self.get_command(ctx, self._default_command), self.get_params(ctx)
+        params = [*(default.get_params(ctx) if default else ()), *own]
+        options = {param.name: param for param in params if param.opts[0][0] == "-"}
+        records = [record for option in options.values() if (record := option.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(self._lazy_commands.items()))

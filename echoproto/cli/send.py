@@ -1,0 +1,38 @@
+"""`echoproto send`: files to a target, and what comes back to the output."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from echoproto.cli import options
+from echoproto.cli.piping import run_pipe
+from echoproto.cli.run import STDIN
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from echoproto.cli.piping import PipeOptions
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
+@options.wait_option
+@options.telnet_option
+@options.insecure_option
+@options.crlf_option
+@options.idle_option
+def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
+    """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
+    target, names = options.take_target(words)
+    with ExitStack() as stack:
+        files = [
+            STDIN if name == "-" else stack.enter_context(_FILE(name).open("rb")).fileno()
+            for name in names or ["-"]
+        ]
+        run_pipe(target, files, **pipe_options)

@@ -1,0 +1,193 @@
+"""`Stack`: the layers of a connection on the server, and what is done with their events.
+
+Only a connection that has a layer has one: TLS from its first byte or since `startTLS`, telnet
+since the client has shown it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.python.failure import Failure
+
+from echoproto.server.ending import Happening
+from echoproto.server.telnet import ServedTelnet, may_be_telnet
+from echoproto.wire.layer import DataReceived, Ended, Pipeline, Reply
+from echoproto.wire.telnet import Command, CommandReceived, TelnetBegins
+from echoproto.wire.tls import HandshakeCompleted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from echoproto.server.connection import Connection
+    from echoproto.wire.negotiation import Side
+    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.tls import TLS
+
+IAC: Final = 0xFF
+"""A number: looking for bytes of length one in bytes takes eight times as long."""
+
+
+class Stack:
+    """The layers of `connection`, from the wire up."""
+
+    __slots__ = ("_connection", "_gathered", "_pipeline", "telnet", "tls")
+
+    def __init__(self, connection: Connection) -> None:
+        self.tls: TLS | None = None
+        self.telnet: ServedTelnet | None = None
+        self._connection = connection
+        self._pipeline = Pipeline()
+        self._gathered: list[bytes] | None = None  # what is written while events are taken
+
+    def add_tls(self, tls: TLS) -> None:
+        """Put TLS below all else."""
+        self.tls = tls
+        self._pipeline = Pipeline([tls, *self._pipeline.layers])
+
+    def add_telnet(self, mode: TelnetMode) -> ServedTelnet:
+        """Put telnet on top."""
+        self.telnet = ServedTelnet(self._connection.protocol, mode)
+        self._pipeline = Pipeline([*self._pipeline.layers, self.telnet])
+        return self.telnet
+
+    # What arrives
+
+    def receive(self, data: bytes) -> None:
+        """Take what has arrived, or with no data what was left when the protocol paused."""
+        if self._connection.ending is None or not self._ignores_all:
+            self._take(self._pipeline.receive(data))
+
+    def eof(self) -> None:
+        """The peer has half-closed below all layers."""
+        if self._ignores_all:  # also what is left in the layers, which they would give first
+            self._connection.happened(Happening.PEER_ENDED)
+        else:
+            self._take(self._pipeline.eof())
+
+    def _take(self, events: Iterator[Any]) -> None:
+        """Act on events, up to where the protocol pauses: the layers hold the rest.
+
+        What is written meanwhile waits until all is done, since a chunk may hold a thousand
+        commands with an answer to each.
+        """
+        connection, pipeline = self._connection, self._pipeline
+        if connection.paused or self._gathered is not None:
+            return  # this goes on when it is resumed, or in the loop that calls us
+        self._gathered = []
+        try:
+            self._act_on_each(events)
+        except ssl.SSLError as error:
+            connection.reason = Failure(error)
+            connection.happened(Happening.CLOSE)
+            connection.happened(Happening.PEER_ENDED)  # no end of its own is to come
+        finally:
+            if self._gathered:
+                self.flush()
+            self._gathered = None
+        if self._pipeline is not pipeline:
+            self.receive(b"")  # the new one has what is left
+        elif self.telnet is not None and not (connection.paused or self._ignores_all):
+            self._without_telnet(self.telnet)
+
+    def _act_on_each(self, events: Iterator[Any]) -> None:
+        connection, pipeline = self._connection, self._pipeline
+        for event in events:
+            if type(event) is not DataReceived:
+                self._act_on(event)
+            elif connection.ending is None or connection.is_open:
+                self._deliver(event.data)
+            if connection.paused or self._pipeline is not pipeline:
+                return
+            if connection.ending is not None and self._ignores_all:
+                return
+
+    @property
+    def answers_our_end(self) -> bool:
+        """Whether the peer is to answer the end of our side: on TLS, once keys are agreed."""
+        return self.tls is not None and (self.tls.is_established or self.tls.waiting > 0)
+
+    @property
+    def _ignores_all(self) -> bool:
+        """Whether all that still comes is ignored. On TLS it is not: close_notify is to come."""
+        return not self._connection.is_open and self.tls is None
+
+    def _deliver(self, data: bytes) -> None:
+        protocol = self._connection.protocol
+        if self.telnet is not None:
+            data = self.telnet.data_of(data)
+        elif IAC in data and may_be_telnet(protocol):
+            self.add_telnet("auto").receive(data)  # which takes it, for the new pipeline
+            return
+        if data:
+            protocol.dataReceived(data)
+
+    def _act_on(self, event: Any) -> None:
+        connection = self._connection
+        match event:
+            case Reply(data):
+                self._write(data)
+            case Ended():
+                connection.happened(Happening.PEER_ENDED)
+            case _ if not connection.is_open:
+                pass  # after telnet's EOF, or after we have closed, all that comes is nothing
+            case HandshakeCompleted():
+                if IHandshakeListener.providedBy(connection.protocol):
+                    connection.protocol.handshakeCompleted()
+            case _ if self.telnet is not None:
+                if isinstance(event, TelnetBegins):
+                    connection.telnet_begins()
+                self.telnet.tell(event)
+                if event == CommandReceived(Command.EOF):
+                    connection.happened(Happening.PEER_EOF)
+
+    def _without_telnet(self, telnet: ServedTelnet) -> None:
+        """Remove the layer once the client has shown that it is not telnet.
+
+        While that is open, tell the protocol which bytes wait.
+        """
+        connection = self._connection
+        if telnet.is_plain:
+            connection.protocol.telnet = "never"
+            self.telnet = None
+            self._pipeline = Pipeline([it for it in self._pipeline.layers if it is not telnet])
+            if not self._pipeline.layers:
+                connection.stack = None
+        elif telnet.held and not (telnet.is_telnet or connection.read_lost):
+            connection.protocol.undecidedDataReceived(telnet.held)
+
+    # What is sent
+
+    def send(self, data: bytes) -> None:
+        """Send data of the protocol."""
+        if wire := self._pipeline.send(data):
+            self._write(wire)
+
+    def request(self, side: Side, option: int, *, on: bool) -> None:
+        """Ask for a telnet option."""
+        assert self.telnet is not None  # noqa: S101 - the connection has looked
+        self._write(
+            self._pipeline.send_below(self.telnet, self.telnet.request(side, option, on=on))
+        )
+
+    def finish(self) -> None:
+        """Send what was written, and then what tells the peer that it was the last."""
+        self.flush()
+        if last := self._pipeline.finish():
+            self._connection.transport.write(last)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._connection.transport.write(
+                gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            )
+
+    def _write(self, wire: bytes) -> None:
+        if self._gathered is None:
+            self._connection.transport.write(wire)
+        else:
+            self._gathered.append(wire)

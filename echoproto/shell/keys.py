@@ -1,0 +1,99 @@
+"""The keys of the shell, at the prompt for lines and at that for commands.
+
+All keys that are not here are those of prompt_toolkit, which are Emacs'.
+"""
+
+from __future__ import annotations
+
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Final
+
+from prompt_toolkit.application import get_app
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.keys import Keys
+
+from echoproto.shell import commands
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPressEvent
+
+    from echoproto.shell.session import Session
+
+LINES: Final = DEFAULT_BUFFER
+"""The name of the buffer in which lines to the peer are typed."""
+
+COMMANDS: Final = "COMMANDS"
+"""The name of that for commands to the shell."""
+
+
+def key_bindings(session: Session) -> KeyBindings:
+    """The keys, for both prompts."""
+    bindings = KeyBindings()
+    _bind_lines(bindings, session)
+    _bind_commands(bindings, session)
+    return bindings
+
+
+def _bind_lines(bindings: KeyBindings, session: Session) -> None:
+    here = has_focus(LINES)
+    hidden = Condition(lambda: session.is_hidden)
+
+    @bindings.add("c-r", filter=here & hidden)
+    @bindings.add("c-s", filter=here & hidden)
+    def _search_nothing(_: KeyPressEvent) -> None:
+        """What is typed to search with would be shown."""
+
+    @bindings.add("c-c", filter=here)
+    def _clear(event: KeyPressEvent) -> None:
+        event.current_buffer.reset()
+
+    @bindings.add("c-]", filter=here, eager=True)
+    def _go_to_commands(event: KeyPressEvent) -> None:
+        event.app.layout.focus(COMMANDS)
+
+    @bindings.add("tab", filter=here)
+    def _insert_tab(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\t")
+
+    @bindings.add(Keys.BracketedPaste, filter=here)
+    def _paste(event: KeyPressEvent) -> None:
+        *lines, rest = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        for line in lines:
+            event.current_buffer.insert_text(line)
+            event.current_buffer.validate_and_handle()
+        event.current_buffer.insert_text(rest)
+
+
+def _bind_commands(bindings: KeyBindings, session: Session) -> None:
+    here = has_focus(COMMANDS)
+
+    @bindings.add("c-c", filter=here)
+    @bindings.add("c-]", filter=here, eager=True)
+    def _go_back(event: KeyPressEvent) -> None:
+        event.current_buffer.reset()
+        event.app.layout.focus(LINES)
+
+    @bindings.add("enter", filter=here)
+    def _run(event: KeyPressEvent) -> None:
+        text = event.current_buffer.text.strip()
+        event.current_buffer.reset(append_to_history=bool(text))
+        event.app.layout.focus(LINES)
+        if text:
+            commands.run(session, text)
+
+    @bindings.add("c-d", filter=here & Condition(lambda: not get_app().current_buffer.text))
+    def _quit(_: KeyPressEvent) -> None:
+        session.display.quit()
+
+    @bindings.add("tab", filter=here)
+    def _complete(event: KeyPressEvent) -> None:
+        """Complete as far as there is one way to go on; then say which there are."""
+        before = event.current_buffer.document.text_before_cursor
+        found = commands.complete(before)
+        word = before.rpartition(" ")[2]
+        added = commonprefix([choice for choice, _ in found])[len(word) :]  # noqa: RUF071 - words
+        event.current_buffer.insert_text(added + " " * (len(found) == 1))
+        if len(found) > 1 and not added:
+            session.say(*(f"{choice:8} {means}" for choice, means in found))

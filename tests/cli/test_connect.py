@@ -1,0 +1,106 @@
+"""`echoproto connect`, in a real terminal: what its options make of a typed line."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from support import BIN, DEADLINE, Terminal, run
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Start our shell in a terminal, with a history of its own."""
+    with ExitStack() as stack:
+
+        def start(*words):
+            environment = {"XDG_STATE_HOME": str(tmp_path)}
+            terminal = Terminal(BIN / "echoproto", *words, env=environment)
+            return stack.enter_context(terminal)
+
+        yield start
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(DEADLINE)
+        yield listening
+
+
+def accept(listener):
+    sock, _ = listener.accept()
+    sock.settimeout(DEADLINE)
+    return sock
+
+
+def port_of(listener):
+    return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [([], b"\r\n"), (["--eol", "crlf"], b"\r\n"), (["--eol", "lf"], b"\n")],
+    ids=["default", "crlf", "lf"],
+)
+def test_eol_is_what_ends_a_typed_line(options, end, shell, listener):
+    terminal = shell(*options, "127.0.0.1", port_of(listener))
+    with accept(listener) as sock, sock.makefile("rb") as received:
+        terminal.wait_for(">")
+        terminal.type("hello")
+        terminal.press("Enter")
+        assert received.readline() == b"hello" + end
+        terminal.press("C-d")
+        assert received.read() == b""
+    terminal.wait_for("[status 0]")
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ([], r"a\xff\xffbc"),
+        (["--telnet", "auto"], r"a\xff\xffbc"),
+        (["--telnet", "always"], r"a\xffbc"),
+        (["--telnet", "never"], r"a\xff\xffb\xff\xfd\x1fc"),
+    ],
+    ids=["default", "auto", "always", "never"],
+)
+def test_telnet_is_what_the_server_is_taken_for(options, shown, shell, listener):
+    terminal = shell(*options, "127.0.0.1", port_of(listener))
+    with accept(listener) as sock:
+        sock.sendall(b"a\xff\xffb\xff\xfd\x1fc\n")  # IAC IAC, and later DO NAWS
+        terminal.wait_for(shown, ">")
+
+
+def test_insecure_takes_any_certificate(shell, tls_server):
+    target = f"tls://localhost:{tls_server.port}"
+    *_, said, _ = shell(target).wait_for("[status 1]")
+    assert said.startswith(f"echoproto: cannot connect to {target}: its certificate is not trusted")
+    terminal = shell("-k", target)
+    terminal.wait_for(">")
+    terminal.type("hello")
+    terminal.press("Enter")
+    terminal.wait_for("> hello", "hello", ">")
+
+
+def test_wait_is_how_long_connecting_may_take(shell, listener):
+    target = f"tls://127.0.0.1:{port_of(listener)}"  # which never answers
+    *_, said, _ = shell("-w", "0.2", target).wait_for("[status 1]")
+    assert said == f"echoproto: cannot connect to {target}: no answer in 0.2 seconds"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--eol", "cr", "localhost:1"], "Error: Invalid value for '--eol': 'cr' is not one of"),
+        (["--eol"], "Error: Option '--eol' requires an argument."),
+        (["--eol", "lf", "localhost"], "Error: localhost: the port is missing; "),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_said_with_status_2(words, message):
+    done = run(BIN / "echoproto", *words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[-1].startswith(message)

@@ -1,0 +1,43 @@
+"""What commands share on the command line: numbers, the target, telnet."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import BIN, run
+
+
+@pytest.mark.parametrize("command", [[], ["connect"], ["send"], ["ping"], ["bench"]])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-w", "0", "localhost:1"], "Invalid value for '-w' / '--wait': 0.0 is not in the range"),
+        (["-w", "nan", "localhost:1"], "Invalid value for '-w' / '--wait': 'nan' is no number of"),
+        (["-w", "inf", "localhost:1"], "Invalid value for '-w' / '--wait': 'inf' is no number of"),
+        (["localhost"], "localhost: the port is missing; give HOST PORT, HOST:PORT, "),
+        (["localhost", "0"], "localhost 0: '0' is not a port from 1 to 65535; "),
+        (["ftp://localhost"], "ftp://localhost: unknown scheme ftp://; "),
+    ],
+)
+def test_each_command_says_what_is_wrong_with_what_all_have(command, words, message):
+    done = run(BIN / "echoproto", *command, *words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[-1].startswith(f"Error: {message}")
+    shown = " ".join(["echoproto", *(command or ["connect"])])
+    assert done.stderr.decode().startswith(f"Usage: {shown} ")
+
+
+@pytest.mark.parametrize("command", ["connect", "ping", "bench"])
+def test_what_comes_after_the_target_is_refused_where_there_is_only_one(command):
+    done = run(BIN / "echoproto", command, "localhost:1", "more")
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()[-1]
+    assert said == "Error: unexpected argument 'more' after the target localhost:1"
+
+
+@pytest.mark.parametrize("command", [[], ["connect"], ["send"]])
+def test_a_telnet_target_cannot_be_plain(command):
+    done = run(BIN / "echoproto", *command, "--telnet", "never", "telnet://localhost")
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()[-1]
+    assert said.startswith("Error: --telnet never contradicts telnet://localhost:23; give tcp://")

@@ -1,0 +1,257 @@
+"""The connection of the client with its layers: order, memory, what is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import suppress
+
+import pytest
+
+from echoproto.client.connection import MAX_QUEUED, NetworkError, connect
+from echoproto.client.target import Target
+from echoproto.wire.layer import Reply
+from echoproto.wire.options import PIPE
+from echoproto.wire.telnet import Command, OptionChanged, TelnetCodec
+from echoproto.wire.tls import TLS, HandshakeCompleted
+from peers import everything, peer, talk, tls_peer
+from support import DEADLINE, Output, program, receive_all
+
+MEBIBYTE = 1 << 20
+DO_UNKNOWN, WONT_UNKNOWN = b"\xff\xfd\x63", b"\xff\xfc\x63"
+DO_BINARY, WILL_BINARY = b"\xff\xfd\0", b"\xff\xfb\0"
+
+
+@pytest.fixture(autouse=True)
+def _trusted(certificate, monkeypatch):
+    """The certificate of the peers is one that the system trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+def target_of(port, scheme):
+    return Target("localhost", port, scheme=scheme)
+
+
+def telnet():
+    return TelnetCodec(PIPE, ayt=b"")
+
+
+# Without layers
+
+
+def test_two_that_send_at_the_same_time_send_one_after_the_other():
+    first, second = b"1" * (8 * MEBIBYTE), b"2" * (8 * MEBIBYTE)
+    both_began = threading.Event()
+    received = []
+
+    def serve(sock):
+        assert both_began.wait(DEADLINE)
+        received.append(receive_all(sock))
+
+    async def script(connection):
+        sending = [asyncio.create_task(connection.send(data)) for data in (first, second)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        both_began.set()
+        assert await asyncio.gather(*sending) == [True, True]
+        await connection.send_eof()
+        assert await connection.receive() == b""
+
+    with peer(serve) as (_, port):
+        talk(target_of(port, "tcp"), script)
+    assert received == [first + second]
+
+
+def test_without_telnet_there_are_no_commands_and_nobody_wants_a_size():
+    async def script(connection):
+        with pytest.raises(ValueError, match="this connection is not telnet"):
+            connection.send_command(Command.AYT)
+        connection.resize(80, 24)
+        await connection.send_eof()
+        assert connection.telnet is None
+
+    received = []
+    with peer(lambda sock: received.append(receive_all(sock))) as (_, port):
+        talk(target_of(port, "tcp"), script)
+    assert received == [b""]
+
+
+# What is told
+
+
+def test_what_tls_and_telnet_tell_is_told_in_its_order(certificate):
+    told = []
+    with tls_peer(
+        certificate, lambda tls: tls.sendall(DO_BINARY + b"!"), scheme="telnets"
+    ) as target:
+        assert talk(target, everything, telnet=telnet(), tell=told.append) == b"!"
+    assert isinstance(told[0], HandshakeCompleted)
+    assert isinstance(told[1], OptionChanged)
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_comes_with_the_end_of_the_handshake_is_received(certificate, version):
+    def serve(sock):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.maximum_version = version
+        tls = TLS(context, server_side=True)
+        tls.send(b"greeting")
+        tls.finish()
+        while not tls.is_finished:
+            arrived = tls.receive(sock.recv(65536))
+            sock.sendall(b"".join(event.data for event in arrived if isinstance(event, Reply)))
+
+    with peer(serve) as (_, port):
+        assert talk(target_of(port, "tls"), everything) == b"greeting"
+
+
+def test_a_server_that_is_not_trusted_is_told_so(certificate, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    errors = []
+
+    def serve(sock):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        with pytest.raises(ssl.SSLError) as caught, context.wrap_socket(sock, server_side=True):
+            pass
+        errors.append(caught.value.reason)
+
+    with (
+        peer(serve) as (_, port),
+        pytest.raises(NetworkError, match=r"^cannot connect to tls:.* is not trusted"),
+    ):
+        talk(target_of(port, "tls"), everything)
+    assert errors == ["TLSV1_ALERT_UNKNOWN_CA"]
+
+
+def test_what_came_before_an_error_is_received_before_it_is_told(certificate):
+    def serve(tls):
+        raw = socket.socket(fileno=os.dup(tls.fileno()))
+        with raw:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # both go in one segment
+            tls.sendall(b"good")
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record with a wrong signature
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            with suppress(OSError):
+                receive_all(raw)
+
+    async def script(connection):
+        assert await connection.receive() == b"good"
+        for _ in range(2):
+            with pytest.raises(NetworkError, match=r"^tls://localhost:\d+: TLS: "):
+                await connection.receive()
+
+    with tls_peer(certificate, serve) as target:
+        talk(target, script)
+
+
+# What is sent
+
+
+def test_records_go_out_in_the_order_in_which_they_were_encrypted(certificate):
+    # Telnet answers while two wait to send, and each record has a number of its own.
+    first, second = b"1" * (8 * MEBIBYTE), b"2" * (8 * MEBIBYTE)
+    both_began, asked = threading.Event(), threading.Event()
+    received = []
+
+    def serve(tls):
+        assert both_began.wait(DEADLINE)
+        tls.sendall(DO_UNKNOWN * 100 + b"asked")
+        assert asked.wait(DEADLINE)
+        received.append(receive_all(tls))
+
+    async def script(connection):
+        sending = [asyncio.create_task(connection.send(data)) for data in (first, second)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        both_began.set()
+        assert await connection.receive() == b"asked"
+        asked.set()
+        assert await asyncio.gather(*sending) == [True, True]
+        await connection.send_eof()
+        assert await connection.receive() == b""
+
+    with tls_peer(certificate, serve, scheme="telnets") as target:
+        talk(target, script, telnet=telnet())
+    assert received == [first + WONT_UNKNOWN * 100 + second]
+
+
+@pytest.mark.parametrize("scheme", ["telnet", "telnets"])
+def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(certificate, scheme):
+    enough, times = threading.Event(), 1000
+    asked = []
+
+    def serve(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_QUEUED)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_QUEUED)
+        sock.settimeout(1)
+        with suppress(TimeoutError):
+            for _ in range(times):
+                sock.sendall(DO_UNKNOWN * 1000)
+                asked.append(1000)
+        assert enough.wait(DEADLINE)
+        sock.close()
+
+    async def script(connection):
+        connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_QUEUED)
+        connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_QUEUED)
+        receiving = asyncio.create_task(connection.receive())
+        seen = -1
+        while seen != len(asked):
+            seen = len(asked)
+            await asyncio.sleep(0.5)
+            assert len(connection._queued) <= 4 * MAX_QUEUED
+        assert len(asked) < times
+        enough.set()
+        with suppress(NetworkError):
+            await receiving
+
+    with peer(serve) if scheme == "telnet" else tls_peer(certificate, serve) as where:
+        port = where[1] if scheme == "telnet" else where.port
+        talk(target_of(port, scheme), script, telnet=telnet())
+
+
+def test_while_a_peer_renegotiates_and_stops_nothing_more_is_taken(certificate):
+    async def main(target):
+        async with asyncio.timeout(DEADLINE), connect(target) as connection:
+            process.stdin.write(b"r\n")
+            process.stdin.flush()
+            assert await asyncio.to_thread(select.select, [connection._socket], [], [], DEADLINE)
+            process.send_signal(signal.SIGSTOP)  # it has asked for new keys, and goes on no more
+            receiving = asyncio.create_task(everything(connection))
+            sent = 0
+            while not connection._tls.waiting:
+                assert await connection.send(b"line\n")
+                sent += 1
+            one_more = asyncio.create_task(connection.send(b"line\n"))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not one_more.done()
+            process.send_signal(signal.SIGCONT)
+            assert await one_more
+            await connection.send_eof()
+            assert await receiving == b""
+            return sent + 1
+
+    with subprocess.Popen(
+        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+         "-key", certificate, "-tls1_2"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        output = Output(process.stdout)
+        (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
+        try:
+            sent = asyncio.run(main(target_of(int(found[1]), "tls")))
+            output.wait_for("^DONE")
+            assert output.text.count("line\n") == sent
+        finally:
+            process.kill()
+            output.wait_for_end()

@@ -1,0 +1,7 @@
+"""The reactors that tests run on."""
+
+from __future__ import annotations
+
+from reactor.conftest import running
+
+__all__ = ["running"]

@@ -1,0 +1,114 @@
+"""The settings: each has its option, its default, its help, and what is wrong for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from echoproto.server.listener import endpoint_strings
+from echoproto.server.options import Options
+from echoproto.server.settings import DEFAULT_PORT, Settings, declarations
+from support import BIN, run
+
+
+def settings(*arguments):
+    options = Options()
+    options.parseOptions(arguments)
+    return options.settings
+
+
+CASES = {
+    "listen": [
+        (["--listen", "tcp:0"], ("tcp:0",)),
+        (["-l", "tcp:0", "--listen=unix:/a", "-lunix:/b"], ("tcp:0", "unix:/a", "unix:/b")),
+        (["-l", "7"], endpoint_strings("7")),
+    ],
+    "mode": [
+        (["--mode", "line"], "line"),
+        (["-m", "line"], "line"),
+        (["-m", "line", "-m", "stream"], "stream"),
+    ],
+    "telnet": [
+        (["--telnet", "always"], "always"),
+        (["-t", "never"], "never"),
+        (["-t", "never", "-t", "auto"], "auto"),
+    ],
+    "log_lines": [(["--log-lines"], True)],
+}
+WRONG = {
+    "listen": [("nonsense", "give PORT, HOST:PORT, "), ("65536", "a port is at most 65535")],
+    "mode": [("loud", "give stream or line"), ("", "give stream or line")],
+    "telnet": [("maybe", "give auto, always or never"), ("AUTO", "give auto, always or never")],
+    "log_lines": [],
+}
+NAMES = [name for name, _, _ in declarations()]
+
+
+def test_every_setting_is_tested_here():
+    assert NAMES == list(CASES) == list(WRONG)
+
+
+def test_with_no_option_every_setting_has_its_default():
+    assert settings() == Settings()
+    assert {name: default for name, default, _ in declarations()} == vars(Settings())
+    assert Settings().endpoints == endpoint_strings(str(DEFAULT_PORT))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "value"),
+    [(name, *case) for name, cases in CASES.items() for case in cases],
+)
+def test_an_option_sets_its_setting_and_no_other(name, arguments, value):
+    assert settings(*arguments) == Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [(name, *case) for name, cases in WRONG.items() for case in cases],
+)
+@pytest.mark.parametrize("letter", [False, True])
+def test_a_wrong_value_is_one_line_and_status_2(name, text, message, letter, capsys):
+    about = next(about for each, _, about in declarations() if each == name)
+    option = f"--{name.replace('_', '-')}"
+    given = f"-{about.letter}" if letter and about.letter else option
+    with pytest.raises(SystemExit) as ended:
+        settings(given, text)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"twistd echo: {option} {text}: {message}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--nosuch"], "option --nosuch not recognized"),
+        (["-z"], "option -z not recognized"),
+        (["--mode"], "option --mode requires argument"),
+        (["--log-lines=yes"], "option --log-lines must not have an argument"),
+        (["7"], "unexpected argument '7': echo takes only options"),
+        (["-m", "line", "more"], "unexpected argument 'more': echo takes only options"),
+    ],
+)
+def test_what_is_no_option_is_one_line_and_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        settings(*arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"twistd echo: {message}\n"
+
+
+def test_what_was_given_to_one_does_not_reach_another():
+    settings("-l", "tcp:0", "--log-lines")
+    assert settings() == Settings()
+
+
+def test_the_help_has_every_setting_with_its_letter_default_and_help():
+    done = run(BIN / "twistd", "echo", "--help")
+    assert done.returncode == 0
+    words = " ".join(done.stdout.decode().split())
+    for name, default, about in declarations():
+        option = f"--{name.replace('_', '-')}"
+        assert f"-{about.letter}, {option}=" in words if about.letter else option in words
+        assert about.help in words
+        if about.one_of:
+            assert f"{about.help} [default: {default}]" in words

@@ -1,0 +1,206 @@
+"""`startTLS` from inside `lineReceived`, with our TLS layer and with Twisted's TLS."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from concurrent.futures import Future
+
+import pytest
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.ssl import PrivateCertificate
+from zope.interface import implementer
+
+from echoproto.server.factory import LineFactory
+from echoproto.server.protocol import LineProtocol
+from echoproto.server.registry import Registry
+from reactor.tls_peer import TLSPeer
+from support import DEADLINE, receive_all, receive_exactly
+
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+
+MUCH = b"x" * 1_000_000
+
+
+def our_context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def twisteds_context(certificate):
+    return PrivateCertificate.loadPEM(certificate.read_bytes()).options()
+
+
+@pytest.fixture(params=[our_context, twisteds_context], ids=["ours", "twisted"])
+def context(request, certificate):
+    return request.param(certificate)
+
+
+@implementer(IHandshakeListener)
+class Starts(LineProtocol):
+    """Answers each line; goes on with TLS where a line asks for it."""
+
+    context = None
+
+    def connectionMade(self):
+        self.lines = []
+        self.told = []
+        self.lost = Future()
+        self.write, self.write_sequence = self.transport.write, self.transport.writeSequence
+
+    def handshakeCompleted(self):
+        self.told.append("handshake")
+
+    def lineReceived(self, line):
+        self.lines.append(line)
+        match line:
+            case b"starttls":
+                self.sendLine(b"go ahead")
+                self.transport.startTLS(self.context)
+                self.write(b"early, ")
+                self.write_sequence([b"in ", b"pieces\r\n"])
+            case b"close":
+                self.write(MUCH)
+                self.transport.loseConnection()
+            case _:
+                self.sendLine(b"got " + line)
+
+    def peerHalfClosed(self):
+        self.told.append("half-closed")
+        self.sendLine(b"bye")
+        super().peerHalfClosed()
+
+    def connectionLost(self, reason):
+        self.told.append("lost")
+        self.lost.set_result(reason)
+
+
+GO_AHEAD = b"go ahead\r\n"
+EARLY = b"early, in pieces\r\n"
+
+
+@pytest.fixture
+def client(running, context):
+    """A client's socket; its protocol is `running.accepted().protocol`."""
+    protocol = type("Starting", (Starts,), {"context": context})
+    factory = running.keep(LineFactory(protocol, Registry()))
+    return running.connect(running.listen(factory))
+
+
+def begin(client, behind=b""):
+    """Ask for TLS, with the first bytes of it in the same segment."""
+    peer = TLSPeer(client)
+    client.sendall(b"one\nstarttls\r\n" + behind + peer.hello())
+    assert receive_exactly(client, 9 + len(GO_AHEAD)) == b"got one\r\n" + GO_AHEAD
+    return peer
+
+
+def test_what_is_written_before_is_in_the_clear_and_what_is_written_after_is_not(running, client):
+    protocol = running.accepted().protocol
+    peer = TLSPeer(client)
+    client.sendall(b"one\nstarttls\n")
+    assert receive_exactly(client, 9 + len(GO_AHEAD)) == b"got one\r\n" + GO_AHEAD
+    peer.handshake()
+    assert peer.receive_exactly(len(EARLY)) == EARLY
+    assert protocol.told == ["handshake"]
+    peer.sendall(b"two\nthr")
+    peer.sendall(b"ee\n")
+    assert peer.receive_exactly(20) == b"got two\r\ngot three\r\n"
+    assert protocol.lines == [b"one", b"starttls", b"two", b"three"]
+
+
+def test_what_the_client_sends_behind_the_line_is_tls(running, client):
+    protocol = running.accepted().protocol
+    peer = begin(client)
+    peer.handshake()
+    peer.sendall(b"two\n")
+    assert peer.receive_exactly(len(EARLY) + 9) == EARLY + b"got two\r\n"
+    assert protocol.lines == [b"one", b"starttls", b"two"]
+
+
+def test_plain_text_behind_the_line_is_no_line(running, client):
+    protocol = running.accepted().protocol
+    client.sendall(b"one\nstarttls\ninjected\nlines\n")
+    answer = receive_all(client)
+    assert answer.startswith(b"got one\r\n" + GO_AHEAD)
+    assert b"pieces" not in answer
+    protocol.lost.result(DEADLINE)
+    assert protocol.lines == [b"one", b"starttls"]
+    assert protocol.told == ["lost"]
+
+
+def test_telnet_behind_the_line_is_no_line_either(running, client):
+    protocol = running.accepted().protocol
+    client.sendall(b"\xff\xfd\x01starttls\r\n\xff\xf1injected\r\n\xff\xf1lines\r\n")
+    answer = receive_all(client)
+    assert answer.startswith(b"\xff\xfc\x01" + GO_AHEAD)
+    assert b"pieces" not in answer
+    protocol.lost.result(DEADLINE)
+    assert protocol.lines == [b"starttls"]
+
+
+def test_telnet_goes_on_inside_tls(running, client):
+    protocol = running.accepted().protocol
+    client.sendall(b"\xff\xfd\x01starttls\r\n")
+    greeting = b"\xff\xfc\x01" + GO_AHEAD
+    assert receive_exactly(client, len(greeting)) == greeting
+    peer = TLSPeer(client)
+    peer.handshake()
+    peer.sendall(b"\xff\xfd\x01two\r\n\xff\xff\r\0")
+    answer = EARLY + b"\xff\xfc\x01got two\r\ngot \xff\xff\r\n"
+    assert peer.receive_exactly(len(answer)) == answer
+    assert protocol.lines == [b"starttls", b"two", b"\xff"]
+
+
+@pytest.mark.parametrize("end", [TLSPeer.notify_close, TLSPeer.end_tcp])
+def test_a_client_that_half_closes_then_gets_its_answers(running, client, context, end):
+    # With Twisted's own TLS, close_notify is the end of both directions.
+    is_told = isinstance(context, ssl.SSLContext) or end is TLSPeer.end_tcp
+    protocol = running.accepted().protocol
+    peer = begin(client)
+    peer.handshake()
+    peer.sendall(b"two\n")
+    end(peer)
+    assert peer.receive_all() == EARLY + b"got two\r\n" + b"bye\r\n" * is_told
+    if end is TLSPeer.notify_close:
+        assert peer.is_clean
+    client.close()
+    protocol.lost.result(DEADLINE)
+    assert protocol.told == ["handshake", *["half-closed"] * is_told, "lost"]
+
+
+def test_closing_then_sends_everything_and_the_end_of_tls(running, client):
+    protocol = running.accepted().protocol
+    peer = begin(client)
+    peer.handshake()
+    peer.sendall(b"close\nmore\n")
+    assert peer.receive_all() == EARLY + MUCH
+    assert peer.is_clean
+    peer.notify_close()
+    assert receive_all(client) == b""
+    protocol.lost.result(DEADLINE)
+    assert protocol.lines == [b"one", b"starttls", b"close"]
+    assert protocol.told == ["handshake", "lost"]
+
+
+def test_a_client_that_goes_away_in_the_handshake_is_lost(running, client):
+    protocol = running.accepted().protocol
+    begin(client)
+    client.shutdown(socket.SHUT_WR)
+    receive_all(client)
+    protocol.lost.result(DEADLINE)
+    assert "handshake" not in protocol.told
+
+
+def test_backpressure_holds_inside_tls(running, client):
+    connection = running.accepted()
+    peer = begin(client)
+    peer.handshake()
+    peer.receive_exactly(len(EARLY))
+    running.call(connection.write, MUCH * 20)  # more than all the buffers between
+    assert running.call(lambda: connection.paused)
+    peer.receive_exactly(len(MUCH) * 20)
+    peer.sendall(b"two\n")
+    assert peer.receive_exactly(9) == b"got two\r\n"
+    assert not running.call(lambda: connection.paused)

@@ -1,0 +1,200 @@
+"""The screen: what is typed and what comes, as the terminal is told to show it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prompt_toolkit.history import InMemoryHistory
+
+from in_shell import (
+    CTRL_U,
+    CTRL_Y,
+    DO,
+    DONT,
+    ECHO,
+    ENTER,
+    SGA,
+    WILL,
+    WONT,
+    in_shell,
+)
+
+
+def test_a_reply_is_shown_while_a_line_is_being_typed():
+    async def script(type_, peer, screen):
+        type_("half a li")
+        await screen.shows("half a li")
+        await peer.say(b"news\r\n")
+        await screen.shows("news\r\n")
+        type_("ne" + ENTER)
+        await peer.has_received(b"half a line\r\n")
+
+    received, _ = in_shell(script)
+    assert received == b"half a line\r\n"
+
+
+def test_nothing_that_the_peer_sends_acts_on_the_terminal():
+    hostile = b"\x1b]0;title\x07\x1b[31m\x1b[2J\x9b5A\x0e\x7f\xff \xc2\x9b1m \xe2\x80\xae"
+
+    async def script(_, peer, screen):
+        await peer.say(b"start" + hostile + b"end\r\n" + b"and a prompt" + hostile)
+        await screen.shows("end")
+        await screen.shows("and a prompt")
+
+    _, shown = in_shell(script)
+    escaped = r"\x1b]0;title\x07\x1b[31m\x1b[2J\x9b5A\x0e\x7f\xff \xc2\x9b1m \xe2\x80\xae"
+    for part in escaped.split(" "):
+        for text in part.replace("\\", " \\").split():
+            assert text in shown.text
+    for control in ("\x1b]0;title", "\x1b[31m", "\x1b[2J", "\x0e", "\x7f", "\x9b", "\u202e"):
+        assert control not in shown.getvalue()
+
+
+def test_the_start_of_a_line_is_the_prompt_until_its_end_comes():
+    async def script(type_, peer, screen):
+        await peer.say(b"login: ")
+        await screen.shows("login: ")
+        type_("me" + ENTER)
+        await peer.has_received(b"me\r\n")
+        await peer.say(b"\r\nwelcome\r\n")
+        await screen.shows("welcome")
+
+    _, shown = in_shell(script)
+    # Between two prints the prompt may have been drawn.
+    assert "login: me\r\n\r\nwelcome\r\n" in shown.text.replace("\r\n> ", "\r\n")
+
+
+def test_what_the_peer_says_last_is_shown_also_without_a_line_end():
+    async def script(_, peer, __):
+        await peer.say(b"goodbye")
+        peer.writer.write_eof()
+
+    _, shown = in_shell(script, ends=True)
+    assert "goodbye\r\n" in shown.text
+
+
+def test_a_line_of_a_hundred_thousand_characters():
+    line = "0123456789" * 10_000
+
+    async def script(type_, peer, screen):
+        # More than the pipe that stands for the keyboard holds.
+        await asyncio.to_thread(type_, f"\x1b[200~{line}\x1b[201~" + ENTER)
+        await peer.has_received(line.encode() + b"\r\n")
+        await peer.say(line.encode() + b"!\r\n")
+        await screen.shows(line + "!")
+
+    assert in_shell(script)[0] == line.encode() + b"\r\n"
+
+
+def test_a_line_without_end_is_shown_in_pieces_and_nothing_of_it_is_lost():
+    async def script(_, peer, screen):
+        for _ in range(40):
+            await peer.say(b"x" * 65536)
+        await peer.say(b"end\nnext\n")
+        await screen.shows("next\r\n")
+
+    _, shown = in_shell(script)
+    assert shown.text.count("x") >= 40 * 65536
+    assert "xend\r\n" in shown.text
+
+
+def test_while_the_server_echoes_what_is_typed_is_hidden_and_not_kept():
+    history = InMemoryHistory()
+
+    async def script(type_, peer, screen):
+        await peer.say(b"login: ")
+        await screen.shows("login: ")
+        type_("alice" + ENTER)
+        await peer.has_received(b"alice\r\n")
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret")
+        await screen.shows("******")
+        type_(ENTER)
+        await peer.has_received(b"secret\r\n")
+        await peer.say(WONT + ECHO + b"\r\nwelcome\r\n$ ")
+        await screen.shows("$ ")
+        type_("ls" + ENTER)
+        await peer.has_received(b"ls\r\n")
+
+    received, shown = in_shell(script, history=history)
+    assert received == b"alice\r\n" + DO + ECHO + b"secret\r\n" + DONT + ECHO + b"ls\r\n"
+    assert "secret" not in shown.text
+    assert history.get_strings() == ["alice", "ls"]
+    for line in ("login: alice\r\n", "Password: \r\nwelcome\r\n", "$ ls\r\n"):
+        assert line in shown.text
+
+
+def test_what_was_being_typed_hidden_is_not_shown_when_the_server_stops_echoing():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret")
+        await screen.shows("******")
+        await peer.say(WONT + ECHO + b"\r\ntoo late\r\nlogin: ")
+        await screen.shows("login: ")
+        type_("alice" + ENTER)
+        await peer.has_received(b"alice\r\n")
+
+    received, shown = in_shell(script)
+    assert "secret" not in shown.text
+    assert received.endswith(b"\x01alice\r\n")
+
+
+def test_what_was_being_typed_hidden_is_not_kept_when_the_server_closes():
+    history = InMemoryHistory()
+
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret")
+        await screen.shows("******")
+        peer.writer.close()
+
+    _, shown = in_shell(script, history=history, ends=True)
+    assert "secret" not in shown.text
+    assert history.get_strings() == []
+
+
+def test_the_history_suggests_nothing_for_what_is_hidden():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("sec")
+        await screen.shows("***")
+        type_("\x1b[C" + ENTER)  # Right would take the suggestion
+        await peer.has_received(b"sec\r\n")
+
+    history = InMemoryHistory(["secure"])
+    received, shown = in_shell(script, history=history)
+    assert b"secure" not in received
+    assert "ure" not in shown.text
+
+
+def test_what_was_hidden_does_not_come_back_out_of_the_kill_ring():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret" + CTRL_U + "x")
+        await screen.shows("Password: *")
+        await peer.say(WONT + ECHO + b"\r\nlogin: ")
+        await screen.shows("login: ")
+        type_(CTRL_Y + "me" + ENTER)
+        await peer.has_received(b"me\r\n")
+
+    received, shown = in_shell(script)
+    assert b"secret" not in received
+    assert "secret" not in shown.text
+
+
+def test_a_server_that_takes_each_key_is_sent_cr_nul_and_its_echo_is_what_is_shown():
+    async def script(type_, peer, screen):
+        await peer.say(WILL + SGA + WILL + ECHO + b"$ ")
+        await screen.shows("$ ")
+        type_("ls" + ENTER)
+        await peer.has_received(b"ls\r\0")
+        await peer.say(b"\x1b[2D\x1b[J\x1b[1m$ ls\x1b[0m\r\r\nfile\r\n$\x08\x1b[2C")
+        await screen.shows("file")
+
+    _, shown = in_shell(script)
+    assert "$ ls\r\nfile\r\n" in shown.text
