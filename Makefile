@@ -1,10 +1,11 @@
-# Needs python3 (3.11 or newer, with venv) and make. Everything else is set up in .venv, once.
+# Needs python3 (3.11 or newer, with venv) and make. Everything else is set up in .venv, once. (`make users` has
+# an environment of its own, .venv-users.)
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint coverage bench bench-wire fuzz clean
+.PHONY: run test lint coverage bench bench-wire fuzz users clean
 .DEFAULT_GOAL := run
 
 run: .venv/ready
@@ -36,8 +37,13 @@ fuzz: .venv/ready-dev
 	@$(PIP) install atheris </dev/null >&2
 	@$(BIN)/python tests/wire/fuzz_telnet.py -max_total_time=$(or $(SECONDS),600) $(ARGS)
 
+# Other projects' programs that use LineReceiver: in an environment of their own, because pytest-twisted loads itself into
+# every run of pytest.
+users: .venv-users/ready
+	@ALL_USERS=1 .venv-users/bin/python -m pytest $(or $(ARGS),tests/server/test_users.py)
+
 clean:
-	@rm -rf .venv
+	@rm -rf .venv .venv-users
 
 # Setting up reads no standard input and writes nothing to standard output: both belong to what runs.
 
@@ -51,7 +57,14 @@ clean:
 	@$(PIP) install --editable '.[dev]' </dev/null >&2
 	@touch .venv/ready $@
 
-.venv:
+.venv-users/ready: pyproject.toml | .venv-users
+	@echo 'Setting up in .venv-users, with the programs that are tested (once) ...' >&2
+	@.venv-users/bin/python -m pip --quiet --disable-pip-version-check install --editable '.[dev]' \
+	  foolscap magic-wormhole magic-wormhole-mailbox-server magic-wormhole-transit-relay pytest-twisted treq \
+	  </dev/null >&2
+	@touch $@
+
+.venv .venv-users:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo '$(PYTHON) is missing: install Python 3.11 or newer (Debian: apt install python3 python3-venv).' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
