@@ -8,11 +8,12 @@ import resource
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.measure import memory
-from bench.servers import CannotError
+from bench.results import OURS
+from bench.servers import CannotError, missing
 
 TESTS = Path(__file__).parents[1]
 SPARE_FILES = 200
@@ -35,6 +36,13 @@ class Case:
     unit: str = "message"
     reference: str = "c"
     """The peer that the others are compared with."""
+    server: str | None = None
+    """The peer that serves, where it is clients that are compared."""
+    clients: dict[str, str] = field(default_factory=dict)
+    """Labels of the clients that are compared, each by the name of its server."""
+
+    def takes(self, peer):
+        return not self.clients or peer in self.clients
 
 
 CASES = {
@@ -54,12 +62,22 @@ CASES = {
         ),
         Case("idle", "10,000 idle connections", 10_000, load="idle"),
         Case("connect", "Connect, echo 64 bytes, close", 8, load="connect", unit="connection"),
+        Case(
+            "client",
+            "Clients, of the server in C: 64 bytes, 50 connections, one message in flight",
+            50,
+            load="client",
+            server="c",
+            clients={OURS: "echoproto bench", "c": "C, epoll, checks nothing"},
+        ),
     ]
 }
 
 
 def check(case, peer):
     """Raise CannotError if `peer` can not do this work here, and that is known beforehand."""
+    if why := missing(peer):
+        raise CannotError(why)
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if case.connections + SPARE_FILES > files:
         raise CannotError(f"ulimit -n is {files}, {case.connections + SPARE_FILES} are needed")
@@ -69,16 +87,19 @@ def check(case, peer):
         raise CannotError("would run a process for each connection")
 
 
-def measure(case, server, seconds):
+def measure(case, peer, server, seconds):
     """Give `server` the work for `seconds`; the sample, by metric.
 
-    "cpu": seconds of the server's CPU time for each message (or connection); "rate": messages a
-    second; "p50", "p99": seconds from sending a message to having it back; "memory": bytes for each
-    connection.
+    "cpu": seconds of the server's CPU time for each message (or connection), or of the client's
+    where clients are compared; "rate": messages a second; "p50", "p99": seconds from sending a
+    message to having it back; "memory": bytes for each connection.
     """
     if case.load == "idle":
         return measure_idle(case, server)
     command = load_command(case, server, seconds)
+    if case.clients and peer == "c":
+        numbers = (server.port, case.connections, case.size, seconds)
+        command = [server.log.with_name("client_c"), *map(str, numbers)]
     try:
         done = subprocess.run(
             command,

@@ -92,8 +92,9 @@ class Comparison:
     def start(self, case, peer, stack):
         """A running server that `stack` ends, or None."""
         try:
-            cases.check(case, servers.PEERS[peer])
-            server = servers.running(servers.PEERS[peer], self.folder, tls=case.tls)
+            serving = servers.PEERS[case.server or peer]
+            cases.check(case, serving)
+            server = servers.running(serving, self.folder, tls=case.tls)
             return stack.enter_context(server)
         except CannotError as error:
             self.leave_out(case, peer, error)
@@ -103,7 +104,7 @@ class Comparison:
         if server is None:
             return
         try:
-            self.results.add(case.name, peer, cases.measure(case, server, self.seconds))
+            self.results.add(case.name, peer, cases.measure(case, peer, server, self.seconds))
         except CannotError as error:
             self.leave_out(case, peer, error)
 
@@ -124,11 +125,12 @@ def main():
         reasons = {peer: servers.missing(servers.PEERS[peer]) for peer in given.peers}
         absent = {peer: why for peer, why in reasons.items() if why}
         present = [peer for peer in given.peers if peer not in absent]
-        servers.build(Path(name), present)
-        for case in given.cases:
-            for peer, why in absent.items():
-                comparison.leave_out(cases.CASES[case], peer, why)
-            comparison.run(cases.CASES[case], present)
+        wanted = [cases.CASES[case] for case in given.cases]
+        servers.build(Path(name), {*present, *(case.server for case in wanted)})
+        for case in wanted:
+            for peer in filter(case.takes, absent):
+                comparison.leave_out(case, peer, absent[peer])
+            comparison.run(case, list(filter(case.takes, present)))
     say(f"{(monotonic() - started) / 60:.0f} minutes")
     page = report.write(results, given.peers, given.cases, how)
     if given.write or is_whole(given):

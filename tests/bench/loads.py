@@ -5,6 +5,7 @@ connecting nor closing is in it, nor what the server did before.
 
 `echo` is `echoproto bench`. `idle` has one line echoed on each of its connections, prints, and
 holds them until its input ends. `connect` connects, has one line echoed and closes, over and over.
+`client` is `echo`, but it is the CPU time of the load itself that it reads.
 """
 
 from __future__ import annotations
@@ -32,29 +33,41 @@ OPENED_AT_ONCE = 50
 TIMEOUT = 30.0
 
 
-def echo(given):
-    """Messages in closed loop, every byte checked."""
+def run_bench(given, tell=lambda _seconds, _messages: None):
+    """Messages in closed loop, every byte checked; the result."""
     scheme = "tls" if given.tls else "tcp"
     target, _ = take_target([f"{scheme}://127.0.0.1:{given.port}"])
     work = Load(given.connections, given.depth, given.size, b"\r\n", duration=given.seconds)
     bench = Bench(target, work, insecure=True)
-    readings = []
-
-    def read(seconds, messages):
-        if len(readings) < len(WINDOW) and seconds >= given.seconds * WINDOW[len(readings)]:
-            readings.append((cpu_time(given.pid), messages))
-
-    bench.tell = read
+    bench.tell = tell
     try:
         uvloop.run(bench.run())
     except (NetworkError, OSError) as error:
         sys.exit(str(error))
     if problem := bench.problem():
         sys.exit(problem)
+    return bench.result()
+
+
+def client(given):
+    result = run_bench(given)
+    return {
+        "cpu": result.cpu_seconds / result.messages,
+        "rate": result.messages_per_second,
+    }
+
+
+def echo(given):
+    readings = []
+
+    def read(seconds, messages):
+        if len(readings) < len(WINDOW) and seconds >= given.seconds * WINDOW[len(readings)]:
+            readings.append((cpu_time(given.pid), messages))
+
+    result = run_bench(given, read)
     (cpu, messages), (later_cpu, later_messages) = readings
     if later_messages == messages:
         sys.exit("no message came back in time")
-    result = bench.result()
     return {
         "cpu": (later_cpu - cpu) / (later_messages - messages),
         "rate": result.messages_per_second,
@@ -117,7 +130,7 @@ def receive_line(sock):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["echo", "connect", "idle"])
+    parser.add_argument("kind", choices=["echo", "client", "connect", "idle"])
     parser.add_argument("--pid", type=int, help="the server's")
     for name in ("--port", "--connections", "--depth", "--size"):
         parser.add_argument(name, type=int)
@@ -127,7 +140,8 @@ def main():
     if given.kind == "idle":
         idle(given)
     else:
-        print(json.dumps({"echo": echo, "connect": connect}[given.kind](given)))
+        load = {"echo": echo, "client": client, "connect": connect}[given.kind]
+        print(json.dumps(load(given)))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ microseconds for each message, while messages flow: neither connecting nor closi
 Messages a second and latency (p50, p99) are of server and load together, on the cores that they
 share: where the server is fast, they show the load. Each server is one process with one thread, but
 for Go, which uses all cores, and those that run a thread or a process for each connection. Ours is
-run as a user would run it, with its log. The servers stand in `tests/bench/peers/`, and how each is
-run in `tests/bench/servers.py`."""
+run as a user would run it, with its log, which goes to a file. Where clients are compared, CPU time
+is that of the client. The servers stand in `tests/bench/peers/`, and how each is run in
+`tests/bench/servers.py`."""
 
 COLUMNS = {
     "cpu": ("CPU, µs", lambda value: digits(value * 1e6)),
@@ -67,11 +68,11 @@ def targets(results):
     rows = [["target", "wanted", "measured", "rounds", "reached"]]
     for target in TARGETS:
         values = target.values(results)
-        wanted = f"{'≥' if target.at_least else '≤'} {target.limit:g}"
+        wanted = f"≤ {target.limit:g}"
         if values:
             value = median(values)
             spread = f"{digits(min(values))} to {digits(max(values))}"
-            reached = "yes" if target.reached(value) else "**no**"
+            reached = "yes" if value <= target.limit else "**no**"
             rows.append([target.text, wanted, digits(value), spread, reached])
         else:
             rows.append([target.text, wanted, NOTHING, NOTHING, "not measured"])
@@ -86,11 +87,13 @@ def table(results, case, peers):
         shown.sort(key=lambda peer: results.median(case.name, peer, metrics[0]))
         headings = [COLUMNS[metric][0].format(case.unit) for metric in metrics]
         if "cpu" in metrics:
-            headings += [f"ratio to {PEERS[case.reference].label}", "better than LineReceiver"]
+            headings.append(f"ratio to {label(case, case.reference)}")
+            if case.takes(STOCK):
+                headings.append("better than LineReceiver")
         rows = [row(results, case, peer, metrics) for peer in shown]
-        yield markdown([["server", *headings], *rows])
+        yield markdown([["client" if case.clients else "server", *headings], *rows])
     left = [
-        f"{PEERS[peer].label}: {results.left_out[case.name, peer]}"
+        f"{label(case, peer)}: {results.left_out[case.name, peer]}"
         for peer in peers
         if (case.name, peer) in results.left_out
     ]
@@ -98,14 +101,18 @@ def table(results, case, peers):
         yield f"Left out: {'; '.join(left)}."
 
 
+def label(case, peer):
+    return case.clients.get(peer, PEERS[peer].label)
+
+
 def row(results, case, peer, metrics):
-    label = PEERS[peer].label
     cells = [COLUMNS[metric][1](results.median(case.name, peer, metric)) for metric in metrics]
     if "cpu" in metrics:
-        for one, other in ((peer, case.reference), (STOCK, peer)):
+        for one, other in [(peer, case.reference), (STOCK, peer)][: 1 + case.takes(STOCK)]:
             ratio = results.ratio(case.name, "cpu", one, other)
             cells.append(NOTHING if ratio is None else f"{ratio:.2f} x")
-    return [f"**{label}**" if peer == OURS else label, *cells]
+    name = label(case, peer)
+    return [f"**{name}**" if peer == OURS else name, *cells]
 
 
 def markdown(rows):

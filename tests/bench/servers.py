@@ -146,12 +146,13 @@ def missing(peer):
 
 def build(folder, peers):
     """Compile what is to be compiled, and make a certificate."""
-    commands = {
-        "c": ["cc", "-O2", "-o", folder / "echo_c", SOURCES / "echo_c.c"],
-        "go": ["go", "build", "-o", folder / "echo_go", SOURCES / "echo.go"],
-    }
-    for name, command in commands.items():
-        if name in peers:
+    commands = [
+        ("c", ["cc", "-O2", "-o", folder / "echo_c", SOURCES / "echo_c.c"]),
+        ("c", ["cc", "-O2", "-o", folder / "client_c", SOURCES / "client_c.c"]),
+        ("go", ["go", "build", "-o", folder / "echo_go", SOURCES / "echo.go"]),
+    ]
+    for name, command in commands:
+        if name in peers and shutil.which(command[0]):
             subprocess.run(command, check=True)
     if shutil.which("openssl"):
         files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]

@@ -11,8 +11,9 @@ from time import process_time
 
 from twisted.internet.testing import StringTransport
 
+from echoproto.server.connection import Connection
 from echoproto.server.echo import EchoProtocol
-from echoproto.shell.lines import LONGEST_ON_TERMINAL, PlainLines, TerminalLines
+from echoproto.shell.lines import MAX_ON_TERMINAL, PlainLines, TerminalLines
 
 ROUNDS = 5
 CHUNK = 64 * 1024
@@ -44,18 +45,18 @@ TO_THE_SHELL = {
 
 def echo_of(chunk, *, first=HELLO, mode="stream"):
     """Seconds of CPU that the server takes for `chunk`."""
-    protocol = EchoProtocol(mode)
-    protocol.makeConnection(StringTransport())
-    protocol.dataReceived(first)
+    connection = Connection(EchoProtocol(mode))
+    connection.makeConnection(StringTransport())
+    connection.dataReceived(first)
     start = process_time()
-    protocol.dataReceived(chunk)
+    connection.dataReceived(chunk)
     return process_time() - start
 
 
 def lines_of(chunk, kind):
     """Seconds of CPU that the shell takes for `chunk`, in a line that is long."""
     lines = kind()
-    lines.feed(b"x" * (LONGEST_ON_TERMINAL - 1))
+    lines.feed(b"x" * (MAX_ON_TERMINAL - 1))
     start = process_time()
     lines.feed(chunk)
     return process_time() - start
