@@ -57,8 +57,32 @@ class Stack:
 
     def receive(self, data: bytes) -> None:
         """Take what has arrived, or with no data what was left when the protocol paused."""
-        if self._connection.ending is None or not self._ignores_all:
+        connection, tls = self._connection, self.tls
+        if (
+            data
+            and tls is not None
+            and len(self._pipeline.layers) == 1
+            and connection.ending is None
+            and self._gathered is None
+            and not connection.paused
+        ):
+            plain, data = tls.take(data), b""
+            if plain:
+                self._deliver_alone(plain)
+            if plain is not None and self.telnet is None and not tls.has_more:
+                return
+        if connection.ending is None or not self._ignores_all:
             self._take(self._pipeline.receive(data))
+
+    def _deliver_alone(self, data: bytes) -> None:
+        """Deliver data that no event came with: a straight way for TLS, as messages come."""
+        self._gathered = []
+        try:
+            self._deliver(data)
+        finally:
+            if self._gathered:
+                self.flush()
+            self._gathered = None
 
     def eof(self) -> None:
         """The peer has half-closed below all layers."""

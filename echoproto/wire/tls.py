@@ -62,6 +62,7 @@ class TLS(Layer):
         self._tcp_has_ended = False  # `eof` was called
         self._has_ended = False  # `Ended` was given
         self._waiting = b""  # to be encrypted once that is possible
+        self._untold: ssl.SSLError | None = None  # what `take` met in place of data
 
     @property
     def waiting(self) -> int:
@@ -73,6 +74,34 @@ class TLS(Layer):
         if data and not self._has_ended:  # what comes later is ignored (RFC 8446, section 6.1)
             self._incoming.write(data)
         return self._find_events()
+
+    def take(self, data: bytes) -> bytes | None:
+        """Take `data`; return what it holds, if it is simply a record of data or a part of one.
+
+        A message is nearly always one record, and this is all that it costs. If None is returned,
+        or `has_more` is true then, `receive(b"")` has the rest.
+        """
+        incoming = self._incoming
+        if incoming.pending or self._has_ended or not self._can_send:
+            self.receive(data)  # which takes it
+            return None
+        incoming.write(data)
+        try:
+            plain = self._tls.read(_RECORD)
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLError as error:
+            self._untold = error
+            return None
+        self.received += len(plain)
+        if not plain:
+            self._untold = ssl.SSLZeroReturnError()
+        return plain or None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `receive(b"")` gives something, after `take`."""
+        return bool(self._incoming.pending or self._outgoing.pending)
 
     def eof(self) -> Iterator[NamedTuple]:
         """TCP has ended. If TLS has not, then anyone may have cut the connection off."""
@@ -100,6 +129,9 @@ class TLS(Layer):
         incoming, outgoing = self._incoming, self._outgoing
         if not self.is_established:
             yield from self._shake_hands()
+        if self._untold is not None:
+            error, self._untold = self._untold, None
+            yield from self._without_data(error)
         while True:
             # What OpenSSL answers of itself (new keys, for one) is given after the data that came
             # with it, not before: if the iterator is dropped there, nothing is lost. The order on

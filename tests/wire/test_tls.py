@@ -24,12 +24,18 @@ SIDES = ["client", "server"]
 class End:
     """One end of a connection: what it wants to send, what it received, and what happened."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, *, straight=False):
         self.layer = layer
+        self._straight = straight  # it takes data the straight way, and the rest by events
         self.to_send = self.received = b""
         self.happened = []
 
     def take(self, data, *, eof=False):
+        if self._straight and data:
+            plain, data = self.layer.take(data), b""
+            self.received += plain or b""
+            if plain is not None and not self.layer.has_more:
+                return
         for event in self.layer.eof() if eof else self.layer.receive(data):
             match event:
                 case Reply(reply):
@@ -64,12 +70,18 @@ def server_context(certificate):
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: version.name)
-def ends(request, certificate):
+def version(request):
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["by events", "straight"])
+def ends(request, version, certificate):
     """A client and a server that have not begun."""
     client = TLS(
-        client_context(certificate, request.param), server_side=False, server_hostname="localhost"
+        client_context(certificate, version), server_side=False, server_hostname="localhost"
     )
-    return End(client), End(TLS(server_context(certificate), server_side=True))
+    server = TLS(server_context(certificate), server_side=True)
+    return End(client, straight=request.param), End(server, straight=request.param)
 
 
 def sides(ends, name):
