@@ -557,3 +557,26 @@ def test_what_erasing_leaves_of_a_line_is_still_what_has_come_of_it():
     splitter.erase(line=False)
     assert list(splitter) == []
     assert splitter.partial == b"tw"
+
+
+def test_letting_go_tells_whether_nothing_is_left():
+    splitter = LineSplitter()
+    assert splitter.take(b"one\ntwo\n") is None
+    assert next(splitter.split()) == b"one"
+    assert not splitter.let_go()
+    assert next(splitter.split()) == b"two"
+    assert splitter.let_go()
+    splitter.feed(b"thr")
+    assert not splitter.let_go()
+    assert list(splitter) == []
+    assert splitter.let_go()
+    assert splitter.take(b"ee\n") is None  # something waited before it
+    assert list(splitter) == [b"three"]
+
+
+def test_changing_nothing_leaves_what_was_split():
+    splitter = LineSplitter(b"\n", max_length=9)
+    splitter.feed(b"one\ntwo\n")
+    assert next(splitter.split()) == b"one"
+    splitter.configure(splitter.delimiter, 9)
+    assert next(splitter.split()) == b"two"

@@ -473,3 +473,18 @@ def test_what_is_sent_while_keys_are_renegotiated_waits(openssl, during):
     sock.sendall(begun)
     exchange(client, sock, lambda: client.layer.is_finished)
     output.wait_for(b"".join([*during, b"DONE"]).decode())
+
+
+def test_a_record_that_is_not_right_is_told_by_the_events_that_follow(ends):
+    client, server = connected(ends)
+    wire = client.layer.send(b"hello")
+    assert server.layer.take(wire[:-1] + bytes([wire[-1] ^ 1])) is None
+    with pytest.raises(ssl.SSLError):
+        list(server.layer.receive(b""))
+
+
+def test_what_cannot_be_sent_yet_is_counted(ends):
+    client, _ = ends
+    assert client.layer.waiting == 0
+    client.send(b"hello")
+    assert client.layer.waiting == 5
