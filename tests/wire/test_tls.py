@@ -488,3 +488,11 @@ def test_what_cannot_be_sent_yet_is_counted(ends):
     assert client.layer.waiting == 0
     client.send(b"hello")
     assert client.layer.waiting == 5
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_close_notify_that_comes_alone_is_a_clean_end(ends, side):
+    first, second = sides(connected(ends), side)
+    first.finish()
+    second.take(first.leave())
+    assert second.happened[-1] == Ended(clean=True)
