@@ -1,1 +1,105 @@
-"""An echo service you can leave running, and the line client you leave open beside it."""
+"""An echo service you can leave running, and the line client you leave open beside it.
+
+What `__all__` names is public: it is described in docs/reference.md and changes only as
+CHANGELOG.md says. Everything else is private. Each name is imported when it is first used, so
+`import echoproto` costs nothing and loads neither Twisted nor prompt_toolkit.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from echoproto.client.connection import ClientConnection, connect
+    from echoproto.client.target import Target
+    from echoproto.errors import (
+        CannotStartError,
+        EchoprotoError,
+        LineTooLongError,
+        NetworkError,
+        NotTelnetError,
+        TargetError,
+    )
+    from echoproto.reactor.reactor import install as install_reactor
+    from echoproto.server.connection import ServerConnection
+    from echoproto.server.echo import EchoProtocol
+    from echoproto.server.factory import LineFactory
+    from echoproto.server.protocol import LineProtocol
+    from echoproto.server.registry import Observer, Registry
+    from echoproto.wire.framing import ANY_LINE_END
+    from echoproto.wire.telnet.commands import Command
+    from echoproto.wire.telnet.negotiation import Policy, Side
+    from echoproto.wire.telnet.options import Option
+
+    __version__: str
+
+__all__ = [
+    "ANY_LINE_END",
+    "CannotStartError",
+    "ClientConnection",
+    "Command",
+    "EchoProtocol",
+    "EchoprotoError",
+    "LineFactory",
+    "LineProtocol",
+    "LineTooLongError",
+    "NetworkError",
+    "NotTelnetError",
+    "Observer",
+    "Option",
+    "Policy",
+    "Registry",
+    "ServerConnection",
+    "Side",
+    "Target",
+    "TargetError",
+    "__version__",
+    "connect",
+    "install_reactor",
+]
+
+_HOMES: Final = {
+    "ANY_LINE_END": "wire.framing",
+    "CannotStartError": "errors",
+    "ClientConnection": "client.connection",
+    "Command": "wire.telnet.commands",
+    "EchoProtocol": "server.echo",
+    "EchoprotoError": "errors",
+    "LineFactory": "server.factory",
+    "LineProtocol": "server.protocol",
+    "LineTooLongError": "errors",
+    "NetworkError": "errors",
+    "NotTelnetError": "errors",
+    "Observer": "server.registry",
+    "Option": "wire.telnet.options",
+    "Policy": "wire.telnet.negotiation",
+    "Registry": "server.registry",
+    "ServerConnection": "server.connection",
+    "Side": "wire.telnet.negotiation",
+    "Target": "client.target",
+    "TargetError": "errors",
+    "connect": "client.connection",
+    "install_reactor": "reactor.reactor",
+}
+"""The module, below this package, that defines each name."""
+
+
+def __getattr__(name: str) -> object:
+    """Import the public name `name` (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+        value: object = version("echoproto")
+    elif name in _HOMES:
+        module = import_module(f"echoproto.{_HOMES[name]}")
+        value = getattr(module, "install" if name == "install_reactor" else name)
+    else:
+        raise AttributeError(f"module 'echoproto' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, whether or not they have been imported."""
+    return sorted({*globals(), *__all__})

@@ -101,7 +101,9 @@ def encode(text):
     return text.encode("utf-8", "surrogateescape")
 
 
-def in_shell(script, *, eol=None, telnet="auto", history=None, command_history=None, ends=False):
+def in_shell(
+    script, *, line_end=None, telnet="auto", history=None, command_history=None, ends=False
+):
     """Run `script(type, peer, screen)` in a shell; it ends with Ctrl-D, or with the peer."""
     history = history or InMemoryHistory()
     command_history = command_history or InMemoryHistory()
@@ -113,8 +115,8 @@ def in_shell(script, *, eol=None, telnet="auto", history=None, command_history=N
         screen = Terminal()
         with create_pipe_input() as keys:
             output = Vt100_Output(screen, lambda: screen.size, enable_cpr=False)
-            session = open_session(telnet, eol)
-            connecting = connect(target, telnet=session.codec, tell=session.told)
+            session = open_session(telnet, line_end)
+            connecting = connect(target, telnet=session.codec, on_event=session.handle_event)
             async with server, connecting as connection:
                 display = Screen(
                     session,
@@ -143,8 +145,8 @@ def in_shell(script, *, eol=None, telnet="auto", history=None, command_history=N
 class Recording:
     """A session, its display, and the connection below it."""
 
-    def __init__(self, *, telnet="auto", eol=None):
-        self.session = open_session(telnet, eol)
+    def __init__(self, *, telnet="auto", line_end=None):
+        self.session = open_session(telnet, line_end)
         self.session.display = self
         self.calls = []
         self.printed = ""
@@ -175,13 +177,13 @@ class Recording:
                 case Reply(reply):
                     self.replied += reply
                 case _:
-                    self.session.told(event)
+                    self.session.handle_event(event)
 
     def sent(self):
         """All bytes that the session sends, up to its end."""
         codec, wire = self.session.codec, []
 
-        class Connection:
+        class ClientConnection:
             async def send(self, data):
                 wire.append(codec.send(data))
                 return True
@@ -193,7 +195,7 @@ class Recording:
                 wire.append(b"<end>")
 
         self.session.end()
-        asyncio.run(self.session.send_to(Connection()))
+        asyncio.run(self.session.send_to(ClientConnection()))
         assert wire.pop() == b"<end>"
         return b"".join(wire)
 

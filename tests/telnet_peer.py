@@ -6,10 +6,10 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager, closing
 
-from echoproto.client.connection import Connection
+from echoproto.client.connection import ClientConnection
 from echoproto.client.target import Target
-from echoproto.wire.options import PERSON
-from echoproto.wire.telnet import TelnetCodec
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.options import SHELL_POLICY
 from support import DEADLINE
 from telnet_words import in_words
 
@@ -56,7 +56,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def talking(codec, tell=lambda _: None, connection_class=Connection):
+async def talking(codec, on_event=lambda _: None, connection_class=ClientConnection):
     """A telnet connection, and its peer, for no longer than the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
@@ -68,11 +68,11 @@ async def talking(codec, tell=lambda _: None, connection_class=Connection):
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         target = Target("peer", 23, scheme="telnet")
-        telnet = connection_class(target, ours, telnet=codec, tell=tell)
+        telnet = connection_class(target, ours, telnet=codec, on_event=on_event)
         async with asyncio.timeout(DEADLINE):
             with closing(telnet):
                 yield telnet, Peer(theirs)
 
 
 def person(mode="always"):
-    return TelnetCodec(PERSON, mode=mode, terminal_type="dumb", window_size=(80, 24))
+    return TelnetCodec(SHELL_POLICY, mode=mode, terminal_type="dumb", window_size=(80, 24))

@@ -8,14 +8,15 @@ from __future__ import annotations
 from itertools import count, islice
 
 from echoproto.wire.layer import DataReceived, Ended, Reply
-from echoproto.wire.negotiation import Policy, Side
-from echoproto.wire.options import PERSON, PIPE, SERVER, Option, told
-from echoproto.wire.telnet import (
-    FREE_REPLY,
-    Command,
-    OptionChanged,
-    SubnegotiationReceived,
-    TelnetCodec,
+from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, TelnetCodec
+from echoproto.wire.telnet.commands import Command, OptionChanged, SubnegotiationReceived
+from echoproto.wire.telnet.negotiation import Policy, Side
+from echoproto.wire.telnet.options import (
+    PIPE_POLICY,
+    SERVER_POLICY,
+    SHELL_POLICY,
+    Option,
+    parse_subnegotiation,
 )
 
 IAC, WILL, WONT, DO, DONT = (
@@ -84,20 +85,20 @@ def check_cuts(make_codec, chunks):
     events = received(cut, *chunks)
     assert merged(events) == merged(received(whole, stream))
     assert all(event.data for event in events if isinstance(event, DataReceived | Reply))
-    assert len(reply_of(events)) <= len(stream) + FREE_REPLY
+    assert len(reply_of(events)) <= len(stream) + MAX_REPLY_EXCESS
     for side in Side:
         assert cut.options(side) == whole.options(side)
-    assert len(cut.held) <= 2
-    held, end = cut.held, list(cut.eof())
+    assert len(cut.pending) <= 2
+    held, end = cut.pending, list(cut.eof())
     assert end == list(whole.eof())
     assert end == [DataReceived(held)] * bool(held and not cut.is_telnet) + [Ended()]
-    assert not cut.held
+    assert not cut.pending
     if not cut.is_telnet:
         assert data_of(events + end) == stream
         assert not reply_of(events)
     for event in events:
         if isinstance(event, SubnegotiationReceived):
-            told(event.option, event.payload)
+            parse_subnegotiation(event.option, event.payload)
     check_drops(make_codec, chunks)
 
 
@@ -174,4 +175,4 @@ def policy(local=(), remote=()):
 
 
 EVERYTHING = policy(range(256), range(256))
-POLICIES = [policy(), SERVER, PIPE, PERSON, EVERYTHING]
+POLICIES = [policy(), SERVER_POLICY, PIPE_POLICY, SHELL_POLICY, EVERYTHING]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from echoproto.wire.options import Option
-from echoproto.wire.telnet import Command
+from echoproto.wire.telnet.commands import Command
+from echoproto.wire.telnet.options import Option
 
 # Options that have no meaning to us, but that clients name.
 OTHERS = {32: "TSPEED", 36: "ENVIRON", 39: "NEW-ENVIRON"}

@@ -1,4 +1,4 @@
-"""The rooms of the code, and what each may import: see docs/architecture.md."""
+"""The packages of the code, and what each may import: see docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ MAY_NOT = {
         *["echoproto.server", "echoproto.client", "echoproto.shell"],
         *["twisted", "prompt_toolkit", "hypothesis"],
     ],
+    "errors": ["twisted", "asyncio", "socket", "prompt_toolkit", "click"],
     "embedded": ["echoproto.server", "echoproto.client", "echoproto.shell", "twisted"],
 }
 
 BRINGS = {"echoproto.wire.tls": "import ssl"}
-"""What a module may import although that itself loads what the room may not (here: socket)."""
+"""What a module may import although that itself loads what the package may not (here: socket)."""
 
 
 def imported_by(statement):
@@ -53,17 +54,20 @@ def imported_by(statement):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_room_imports_only_what_it_may(module):
-    room = module.split(".")[1]
+def test_a_package_imports_only_what_it_may(module):
+    package = module.split(".")[1]
     brought = imported_by(BRINGS.get(module, "pass"))
     loaded = set(imported_by(f"import {module}")) - set(brought)
     forbidden = [
-        name for name in loaded for no in MAY_NOT[room] if name == no or name.startswith(f"{no}.")
+        name
+        for name in loaded
+        for no in MAY_NOT[package]
+        if name == no or name.startswith(f"{no}.")
     ]
     assert not forbidden
 
 
-def test_every_room_is_covered():
+def test_every_package_is_covered():
     assert {module.split(".")[1] for module in MODULES} == set(MAY_NOT)
 
 

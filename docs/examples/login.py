@@ -7,8 +7,8 @@ from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import Option
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import Option
 
 
 class Login(LineProtocol):

@@ -29,11 +29,16 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @options.wait_option
 @options.insecure_option
 @click.option(
-    "-c", "--connections", type=click.IntRange(1), default=50, show_default=True, metavar="COUNT"
+    "-c",
+    "--connections",
+    type=options.Number("connections", int, least=1),
+    default=50,
+    show_default=True,
+    metavar="COUNT",
 )
 @click.option(
     "--depth",
-    type=click.IntRange(1),
+    type=options.Number("messages", int, least=1),
     default=1,
     show_default=True,
     metavar="COUNT",
@@ -42,7 +47,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @click.option(
     "-s",
     "--size",
-    type=click.IntRange(1),
+    type=options.Number("bytes", int, least=1),
     default=64,
     show_default=True,
     metavar="BYTES",
@@ -54,7 +59,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @click.option(
     "-d",
     "--duration",
-    type=options.Finite("seconds", min=0, min_open=True, max=MAX_DURATION),
+    type=options.Number("seconds", above=0, most=MAX_DURATION),
     default=10,
     show_default=True,
     metavar="SECONDS",
@@ -62,7 +67,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @click.option(
     "-R",
     "--rate",
-    type=options.Finite("messages", min=0.001),
+    type=options.Number("messages a second", least=0.001),
     metavar="COUNT",
     help="Messages a second, on all connections together, due at that rate whether or not the "
     "server keeps up: latency counts from when a message was due. If not given, a message is sent "
@@ -94,8 +99,8 @@ def bench(
         raise click.UsageError(
             f"{target}: telnet may change bytes, and every byte is checked; give tcp:// or tls://"
         )
-    eol = b"\r\n" if crlf else b"\n"
-    if size < len(eol):
+    line_end = b"\r\n" if crlf else b"\n"
+    if size < len(line_end):
         raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")
     if connections * depth * size > MAX_IN_FLIGHT:
         raise click.UsageError(
@@ -107,7 +112,7 @@ def bench(
     from echoproto.client.bench import Bench
     from echoproto.client.load import Load
 
-    load = Load(connections, depth, size, eol, rate, duration)
+    load = Load(connections, depth, size, line_end, rate, duration)
     benching = Bench(target, load, wait=wait, insecure=insecure)
     run(_bench(benching, target, load, as_json=as_json, plot=plot), fast=True)
 
@@ -131,19 +136,19 @@ async def _bench(
     import json
     from dataclasses import asdict
 
-    from echoproto.client.connection import NetworkError
-    from echoproto.shell import bench as view
+    from echoproto.cli import report
+    from echoproto.errors import NetworkError
 
     try:
         with ExitStack() as stack:
             if is_terminal(STDERR):
-                benching.tell = stack.enter_context(view.progress(load.duration))
+                benching.on_progress = stack.enter_context(report.progress(load.duration))
             await benching.run()
     finally:
         if benching.has_begun:
             result = benching.result()
-            click.echo(json.dumps(asdict(result)) if as_json else view.table(result))
+            click.echo(json.dumps(asdict(result)) if as_json else report.table(result))
             if plot:
-                view.plot(plot, result, benching.latencies.curve(), benching.samples)
+                report.plot(plot, result, benching.latencies.curve(), benching.samples)
     if problem := benching.problem():
         raise NetworkError(f"{target.name}: {problem}")

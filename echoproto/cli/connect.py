@@ -49,7 +49,7 @@ def connect(*, target: Target | None, eol: str | None, **pipe_options: Unpack[Pi
             target,
             wait=pipe_options["wait"],
             insecure=pipe_options["insecure"],
-            eol={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
+            line_end={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
             telnet=options.telnet_mode(pipe_options["telnet"], target, "auto"),
             history=history or str(target),
         )

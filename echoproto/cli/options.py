@@ -11,25 +11,50 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from echoproto.client.target import Target
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 
-class Finite(click.FloatRange):
-    """A number of `unit`, within `limits` and not infinite."""
+class Number(click.ParamType[float]):
+    """A finite number of `unit`, within limits: a whole one if `kind` is int."""
 
-    def __init__(self, unit: str, **limits: Any) -> None:
-        super().__init__(**limits)
-        self._unit = unit
+    name = "number"
+
+    def __init__(
+        self,
+        unit: str,
+        kind: type[int | float] = float,
+        *,
+        above: float | None = None,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> None:
+        self._kind = kind
+        self._above, self._least, self._most = above, least, most
+        limits = [
+            f"{words} {limit:,g}"
+            for words, limit in (("above", above), ("at least", least), ("at most", most))
+            if limit is not None
+        ]
+        number = "a whole number" if kind is int else "a number"
+        self._wanted = f"{number} of {unit}, {' and '.join(limits)}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Take what was written for a number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is no number of {self._unit}.", param, ctx)
+        """Read the number from text, or say what would be right."""
+        try:
+            number = self._kind(value)
+        except ValueError:
+            number = math.nan
+        if (
+            not math.isfinite(number)
+            or (self._above is not None and number <= self._above)
+            or (self._least is not None and number < self._least)
+            or (self._most is not None and number > self._most)
+        ):
+            self.fail(f"{str(value)!r} is not {self._wanted}.", param, ctx)
         return number
 
 
-SECONDS: Final = Finite("seconds", min=0, min_open=True)
+SECONDS: Final = Number("seconds", above=0)
 
 wait_option = click.option(
     "-w",
@@ -53,20 +78,28 @@ idle_option = click.option(
 )
 
 
-def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
+def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     """The target that `words` begin with, and the words after it."""
-    from echoproto.client import target
+    from difflib import get_close_matches
+
+    from echoproto.client.target import take_target
+    from echoproto.errors import TargetError
 
     try:
-        return target.take_target(words)
-    except target.TargetError as error:
-        raise click.UsageError(str(error)) from None
+        return take_target(words)
+    except TargetError as error:
+        hint = ""
+        context = click.get_current_context()
+        if isinstance(group := context.find_root().command, click.Group):
+            close = get_close_matches(words[0], group.list_commands(context), n=1)
+            hint = f"; or did you mean the command {close[0]}?" if close else ""
+        raise click.UsageError(f"{error}{hint}") from None
 
 
 def _only_target(_: click.Context, __: click.Parameter, words: Sequence[str]) -> Target | None:
     if not words:
         return None
-    target, rest = take_target(words)
+    target, rest = read_target(words)
     if rest:
         raise click.UsageError(f"unexpected argument {rest[0]!r} after the target {target.name}")
     return target

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "-c",
     "--count",
-    type=click.IntRange(1),
+    type=options.Number("lines", int, least=1),
     metavar="COUNT",
     help="Lines to send; if not given, until Ctrl-C.",
 )

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
-    from echoproto.client.connection import Connection
+    from echoproto.client.connection import ClientConnection
     from echoproto.client.target import Target
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 
 class PipeOptions(TypedDict):
@@ -29,14 +29,14 @@ class PipeOptions(TypedDict):
 
 def connect_pipe(
     target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode | None = None
-) -> AbstractAsyncContextManager[Connection]:
+) -> AbstractAsyncContextManager[ClientConnection]:
     """Connect to `target`. Of telnet, no more is agreed to than what leaves bytes as they are."""
     from echoproto.client.connection import connect
-    from echoproto.wire.options import PIPE
-    from echoproto.wire.telnet import TelnetCodec
+    from echoproto.wire.telnet.codec import TelnetCodec
+    from echoproto.wire.telnet.options import PIPE_POLICY
 
     mode = telnet_mode(telnet, target, "never")
-    codec = None if mode == "never" else TelnetCodec(PIPE, mode=mode, ayt=b"")
+    codec = None if mode == "never" else TelnetCodec(PIPE_POLICY, mode=mode, ayt=b"")
     return connect(target, wait, insecure=insecure, telnet=codec)
 
 

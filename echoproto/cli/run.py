@@ -37,7 +37,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
     import asyncio
     import signal
 
-    from echoproto.client.connection import NetworkError
+    from echoproto.errors import NetworkError
 
     received: list[int] = []
 

@@ -29,7 +29,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=
 @options.idle_option
 def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
     """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
-    target, names = options.take_target(words)
+    target, names = options.read_target(words)
     with ExitStack() as stack:
         files = [
             STDIN if name == "-" else stack.enter_context(_FILE(name).open("rb")).fileno()

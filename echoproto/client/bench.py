@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final, cast
 
-from echoproto.client.errors import NetworkError
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
 from echoproto.client.opening import open_transport, tls_context
+from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from echoproto.client.load import Load
     from echoproto.client.target import Target
 
-GRACE: Final = 5.0
+ANSWER_TIMEOUT: Final = 5.0
 """Seconds that the server has at the end to answer what is left."""
 
-_CONNECTING: Final = 100  # connections that are being made at a time: a listen queue is short
+_MAX_CONNECTING: Final = 100  # connections that are being made at a time: a listen queue is short
 _OTHER_FILES: Final = 50  # open files that are not our connections
-_TICK: Final = 0.1  # seconds between two samples, at most
-_SAMPLES: Final = 100  # samples, at least
-_WAKE: Final = 1e-4  # seconds between two wakes of an open loop, at least
-_POLL: Final = 1e-3  # seconds between two looks at whether all is answered, or closed
-_CLOSING: Final = 1.0  # seconds that closing may take: on TLS, the server has a part in it
+_MAX_SAMPLE_INTERVAL: Final = 0.1  # seconds between two samples, at most
+_MIN_SAMPLES: Final = 100  # samples, at least
+_MIN_WAKE_INTERVAL: Final = 1e-4  # seconds between two wakes of an open loop, at least
+_POLL_INTERVAL: Final = 1e-3  # seconds between two looks at whether all is answered, or closed
+_CLOSE_TIMEOUT: Final = 1.0  # seconds that closing may take: on TLS, the server has a part in it
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Bench:
         insecure: bool = False,
     ) -> None:
         self.has_begun = False
-        self.tell: Callable[[float, int], object] = lambda _seconds, _messages: None
+        self.on_progress: Callable[[float, int], object] = lambda _seconds, _messages: None
         """Is called now and then, with the seconds that have gone and the messages answered."""
         self.samples: list[tuple[float, int]] = [(0.0, 0)]
         """Seconds that had gone, and messages that had been answered."""
@@ -131,7 +131,9 @@ class Bench:
         problems = [f"{why} ({count:,} of {result.connections:,} connections)"
                     for why, count in result.errors.items()]  # fmt: skip
         if result.lost_bytes:
-            late = "" if result.errors else f", which did not come back in {GRACE:g} seconds"
+            late = (
+                "" if result.errors else f", which did not come back in {ANSWER_TIMEOUT:g} seconds"
+            )
             problems.append(f"bytes lost: {result.lost_bytes:,}{late}")
         if self._tally.first_wrong:
             number, at, expected, got = self._tally.first_wrong
@@ -145,7 +147,7 @@ class Bench:
         first = await self._open(0, self._target)
         # The name need not be looked up again, and all go to the same address.
         address = replace(self._target, host=first.peer[0]) if first.peer else self._target
-        places = asyncio.Semaphore(_CONNECTING)
+        places = asyncio.Semaphore(_MAX_CONNECTING)
 
         async def open_another(number: int) -> None:
             async with places:
@@ -171,7 +173,7 @@ class Bench:
         self.has_begun = True
         try:
             await self._send(self._start + self._load.duration)
-            await _until(self._all_answered, GRACE, _POLL, self._look)
+            await _until(self._all_answered, ANSWER_TIMEOUT, _POLL_INTERVAL, self._look)
         except asyncio.CancelledError:
             self._end, self._cut_short = perf_counter(), True
             raise
@@ -186,7 +188,7 @@ class Bench:
             else:
                 for connection in self._connections:
                     connection.begin(deadline)
-            tick = min(_TICK, self._load.duration / _SAMPLES)
+            tick = min(_MAX_SAMPLE_INTERVAL, self._load.duration / _MIN_SAMPLES)
             await _until(self._all_lost, deadline - perf_counter(), tick, self._look)
             self._send_due()  # the last may have come due since the last wake
             self._end = max(self._end, min(perf_counter(), deadline))
@@ -199,18 +201,18 @@ class Bench:
         """Send each message when it is due; for which a loop's own timers are too coarse."""
         connections = cast("list[OpenLoop]", self._connections)
         total = math.ceil(rate * self._load.duration)
-        told = 0  # messages that the connections know to be due
+        announced = 0  # messages that the connections know to be due
 
         def send_due() -> None:
-            nonlocal told
+            nonlocal announced
             due = min(total, int((perf_counter() - self._start) * rate) + 1)
-            for number in range(told, min(due, told + len(connections))):
+            for number in range(announced, min(due, announced + len(connections))):
                 which = number % len(connections)
                 connections[which].send_due(-(-(due - which) // len(connections)))
-            told = due
+            announced = due
             if due < total:
                 left = self._start + due / rate - perf_counter()
-                signal.setitimer(signal.ITIMER_REAL, max(left, _WAKE))
+                signal.setitimer(signal.ITIMER_REAL, max(left, _MIN_WAKE_INTERVAL))
 
         for number, connection in enumerate(connections):
             connection.schedule(self._start + number / rate, len(connections) / rate)
@@ -230,12 +232,16 @@ class Bench:
         if messages > self.samples[-1][1]:
             self._end = now
         self.samples.append((now - self._start, messages))
-        self.tell(now - self._start, messages)
+        self.on_progress(now - self._start, messages)
 
     async def _close(self) -> None:
         for connection in self._connections:
             connection.close()
-        await _until(lambda: all(each.is_closed for each in self._connections), _CLOSING, _POLL)
+        await _until(
+            lambda: all(each.is_closed for each in self._connections),
+            _CLOSE_TIMEOUT,
+            _POLL_INTERVAL,
+        )
         for connection in self._connections:
             connection.abort()
 

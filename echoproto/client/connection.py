@@ -22,8 +22,9 @@ import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.errors import NetworkError, connecting, reason, tls_errors
+from echoproto.client.network_errors import connecting, reason, tls_errors
 from echoproto.client.opening import open_socket, tls_context
+from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
 
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from echoproto.client.target import Target
-    from echoproto.wire.telnet import TelnetCodec
+    from echoproto.wire.telnet.codec import TelnetCodec
 
-__all__ = ["CHUNK", "MAX_QUEUED", "Connection", "NetworkError", "connect"]
-
-CHUNK: Final = 64 * 1024
+MAX_RECEIVE: Final = 64 * 1024
 """The most bytes that are received at a time."""
 
 MAX_QUEUED: Final = 64 * 1024
@@ -54,19 +53,19 @@ async def connect(
     *,
     insecure: bool = False,
     telnet: TelnetCodec | None = None,
-    tell: Callable[[NamedTuple], object] = ignore,
-) -> AsyncIterator[Connection]:
+    on_event: Callable[[NamedTuple], object] = ignore,
+) -> AsyncIterator[ClientConnection]:
     """Connect to `target`; the connection is closed at the end of the block.
 
     `timeout` is in seconds; None waits for as long as the system does. With `insecure`, the peer
-    of a TLS connection may be anyone. `tell` and `telnet` are those of `Connection`. Raises
-    NetworkError.
+    of a TLS connection may be anyone. `on_event` and `telnet` are those of `ClientConnection`.
+    Raises NetworkError.
     """
     async with connecting(target, timeout):
         tls = None
         if context := tls_context(target, insecure=insecure):
             tls = TLS(context, server_side=False, server_hostname=target.host)
-        connection = Connection(target, await open_socket(target), tls, telnet, tell)
+        connection = ClientConnection(target, await open_socket(target), tls, telnet, on_event)
         try:
             await connection.shake_hands()
         except BaseException:
@@ -78,11 +77,11 @@ async def connect(
         connection.close()
 
 
-class Connection:
+class ClientConnection:
     """An open connection, as `connect` makes it.
 
-    `telnet` is the codec, if it is to pass through one. `tell` is called with each event that is
-    none of data: what telnet tells, for one.
+    `telnet` is the codec, if it is to pass through one. `on_event` is called with each event
+    that is none of data: what telnet tells, for one.
     """
 
     def __init__(
@@ -91,11 +90,11 @@ class Connection:
         sock: socket.socket,
         tls: TLS | None = None,
         telnet: TelnetCodec | None = None,
-        tell: Callable[[NamedTuple], object] = ignore,
+        on_event: Callable[[NamedTuple], object] = ignore,
     ) -> None:
         self.target = target
         self.telnet = telnet
-        self._socket, self._tls, self._tell = sock, tls, tell
+        self._socket, self._tls, self._on_event = sock, tls, on_event
         layers: list[Layer | None] = [tls, telnet]
         self._pipeline = Pipeline([layer for layer in layers if layer is not None])
         self._events = self._pipeline.receive(b"")
@@ -129,7 +128,7 @@ class Connection:
 
         False if the peer has closed, and takes no more. Raises NetworkError.
         """
-        while self._tls is not None and self._tls.waiting:  # until the peer has agreed on new keys
+        while self._tls is not None and self._tls.pending:  # until the peer has agreed on new keys
             if self._has_ended or self._failure or self._lost:
                 return False
             self._advanced.clear()
@@ -151,7 +150,7 @@ class Connection:
     def send_command(self, command: int) -> None:
         """Send a telnet command. Raises ValueError if this is not telnet."""
         if self.telnet is None:
-            raise ValueError("this connection is not telnet")
+            raise NotTelnetError("this connection is not telnet")
         self._queue(self.telnet, self.telnet.command(command))
 
     def resize(self, columns: int, rows: int) -> None:
@@ -191,7 +190,7 @@ class Connection:
                     case Ended():
                         self._has_ended = True
                     case _:
-                        self._tell(event)
+                        self._on_event(event)
         except ssl.SSLError as error:
             self._failure = error
             if not self._sending.locked():
@@ -208,7 +207,7 @@ class Connection:
             return
         await asyncio.sleep(0)  # a peer that is faster than we are must not keep the loop to itself
         with self._network_errors():
-            data = await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
+            data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
         if not data and self._lost:
             raise self._lost  # the system tells of it once, and sending was told
         self._events = self._pipeline.receive(data) if data else self._pipeline.eof()

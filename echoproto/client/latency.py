@@ -17,19 +17,19 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST: Final = 65_504.0
+MAX_LATENCY: Final = 65_504.0
 """Seconds of the longest time that can be recorded: the largest half-precision float."""
 
 PERCENTILES: Final = (50, 75, 90, 99, 99.9, 99.99)
 
 _NANOSECOND: Final = 1e-9
-_HIGHEST: Final = 10**14  # nanoseconds; more than LONGEST
+_MAX_NANOSECONDS: Final = 10**14  # nanoseconds; more than MAX_LATENCY
 _DIGITS: Final = 3
 _TICKS: Final = 10  # points of the curve from 0 to 50 %, from 50 to 75 %, from 75 to 87.5 % ...
 
 
 class Latencies:
-    """Times in seconds, from 0 to LONGEST."""
+    """Times in seconds, from 0 to MAX_LATENCY."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -73,7 +73,7 @@ class Latencies:
 
     def _histogram(self) -> HdrHistogram:
         self.gather()
-        histogram = HdrHistogram(1, _HIGHEST, _DIGITS)
+        histogram = HdrHistogram(1, _MAX_NANOSECONDS, _DIGITS)
         for half, count in self._counts.items():
             (seconds,) = unpack("e", pack("H", half))
             histogram.record_value(max(1, round(seconds / _NANOSECOND)), count)

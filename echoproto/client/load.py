@@ -26,7 +26,7 @@ from echoproto.client.latency import Latencies
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"
 _CYCLE: Final = 64 * 1024  # bytes of text before it begins anew: what stays in a CPU's cache
-_FEWEST: Final = 7  # messages of text, however long they are
+_MIN_MESSAGES: Final = 7  # messages of text, however long they are
 _STRIDE: Final = 619  # messages between the places where two connections begin
 _SHOWN: Final = 16  # bytes of a first difference that are shown
 
@@ -35,13 +35,14 @@ _SHOWN: Final = 16  # bytes of a first difference that are shown
 class Load:
     """What to send. `rate` is in messages a second, on all connections together.
 
-    Without a rate it is closed loop. `size` is in bytes, `eol` included; `duration` in seconds.
+    Without a rate it is closed loop. `size` is in bytes, and includes `line_end`; `duration` is
+    in seconds.
     """
 
     connections: int = 50
     depth: int = 1
     size: int = 64
-    eol: bytes = b"\n"
+    line_end: bytes = b"\n"
     rate: float | None = None
     duration: float = 10.0
 
@@ -50,11 +51,11 @@ class Text:
     """What all connections send: `cycle` bytes of messages, again and again."""
 
     def __init__(self, load: Load) -> None:
-        self._size, self._messages = load.size, max(_FEWEST, _CYCLE // load.size)
+        self._size, self._messages = load.size, max(_MIN_MESSAGES, _CYCLE // load.size)
         self.cycle = self._size * self._messages
         letters = Random(0).randbytes(self.cycle).translate(_ALPHABET * 4)  # noqa: S311
-        body = load.size - len(load.eol)
-        text = b"".join(letters[at : at + body] + load.eol for at in self._places())
+        body = load.size - len(load.line_end)
+        text = b"".join(letters[at : at + body] + load.line_end for at in self._places())
         # All that can be in flight is one slice, wherever it begins.
         self.bytes = text * (1 + -(-load.depth * load.size // self.cycle))
 
@@ -74,7 +75,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     wrong_bytes: int = 0
     first_wrong: tuple[int, int, bytes, bytes] | None = None
-    """Connection, offset in what it received, bytes that were expected, bytes that came."""
+    """ClientConnection, offset in what it received, bytes that were expected, bytes that came."""
 
 
 class ClosedLoop(asyncio.Protocol):

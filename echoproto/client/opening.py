@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohappyeyeballs
 
-from echoproto.client.errors import connecting
+from echoproto.client.network_errors import connecting
 
 if TYPE_CHECKING:
     from echoproto.client.target import Target

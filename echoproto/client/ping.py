@@ -14,22 +14,22 @@ from statistics import fmean, pstdev
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.errors import NetworkError
+from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
-from echoproto.wire.framing import LineSplitter, LineTooLongError
+from echoproto.wire.framing import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from echoproto.client.connection import Connection
+    from echoproto.client.connection import ClientConnection
 
-SILENCE: Final = 0.5
+GREETING_IDLE: Final = 0.5
 """Seconds of silence after which a server that may greet is taken to have done so."""
 
-LAST_WAIT: Final = 1.0
+MIN_LAST_TIMEOUT: Final = 1.0
 """Seconds at least that the last answers are waited for; or twice the longest time so far."""
 
-LONGEST_LINE: Final = 64 * 1024
+MAX_LINE: Final = 64 * 1024
 """Bytes of a line of the server, beyond which it is cut."""
 
 _MS: Final = 1000
@@ -43,7 +43,7 @@ class Ping:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         *,
         text: bytes | None = None,
         interval: float = 1.0,
@@ -54,7 +54,7 @@ class Ping:
         """How long each answer took, in seconds."""
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
-        self._splitter = LineSplitter(max_length=LONGEST_LINE)
+        self._splitter = LineSplitter(max_length=MAX_LINE)
         self._sent = self._wrong = 0
         self._waiting: dict[int, tuple[bytes, float]] = {}  # what was sent, and when
         self._heard = asyncio.Event()
@@ -97,7 +97,7 @@ class Ping:
         if self._text is not None:
             with suppress(TimeoutError):
                 while True:
-                    await self._hear(SILENCE)
+                    await self._hear(GREETING_IDLE)
         self._began = perf_counter()
         while self._count is None or self._sent < self._count:
             await asyncio.sleep(self._began + self._sent * self._interval - perf_counter())
@@ -106,7 +106,7 @@ class Ping:
             self._waiting[self._sent] = line, perf_counter()
             await self._connection.send(line + b"\r\n")
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(LAST_WAIT, 2 * max(self.times, default=0))):
+            async with asyncio.timeout(max(MIN_LAST_TIMEOUT, 2 * max(self.times, default=0))):
                 while self._waiting:
                     await self._hear(None)
 
@@ -119,19 +119,10 @@ class Ping:
         while data := await self._connection.receive():
             now = perf_counter()
             self._splitter.feed(data)
-            for line in self._lines():
+            for line in self._splitter.cut(keep_rest=False):
                 self._take(line, now)
             self._heard.set()
         raise NetworkError(f"{self._name}: closed by the server")
-
-    def _lines(self) -> Iterator[bytes]:
-        while True:
-            try:
-                yield from self._splitter
-            except LineTooLongError as error:
-                yield error.line
-            else:
-                return
 
     def _take(self, line: bytes, now: float) -> None:
         number = self._answered_by(line)

@@ -11,20 +11,20 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.errors import NetworkError
+from echoproto.errors import NetworkError
 from echoproto.wire.framing import to_crlf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from echoproto.client.connection import Connection
+    from echoproto.client.connection import ClientConnection
 
-CHUNK: Final = 256 * 1024
+MAX_READ: Final = 256 * 1024
 """The most bytes that are read from the input at a time."""
 
 
 async def pipe(
-    connection: Connection,
+    connection: ClientConnection,
     inputs: Iterable[int],
     output: int,
     *,
@@ -84,7 +84,7 @@ async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[N
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
     while True:
         await _ready(fd)
-        data = os.read(fd, CHUNK)
+        data = os.read(fd, MAX_READ)
         if not data:
             return
         yield data

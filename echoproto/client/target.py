@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from echoproto.errors import TargetError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,10 +22,6 @@ FORMS: Final = (
 _DEFAULT_PORTS: Final = {"tcp": "", "tls": "", "telnet": "23", "telnets": "992"}
 
 
-class TargetError(ValueError):
-    """What was written is no target; the message says why, and what would be one."""
-
-
 @dataclass(frozen=True)
 class Target:
     """A TCP port of a host, or the path of a Unix socket. As text: a URL.
@@ -35,6 +33,15 @@ class Target:
     port: int = 0
     path: str = ""
     scheme: str = "tcp"
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read a target from what a person writes, in any of the FORMS. Raises TargetError."""
+        words = [text] if text.startswith("unix:") else text.split()
+        target, rest = take_target(words or [""])
+        if rest:
+            raise TargetError(f"{text}: {rest[0]!r} is one word too many; give {FORMS}")
+        return target
 
     def __str__(self) -> str:
         if self.path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp
 
-from echoproto.reactor.transport import Connection
+from echoproto.reactor.transport import TCPTransport
 
 if TYPE_CHECKING:
     from asyncio import Server
@@ -50,10 +50,10 @@ class Port(tcp.Port):
             self._server = None
             self.reactor.native.pop(self, None)
 
-    def _make_connection(self) -> Connection:
+    def _make_connection(self) -> TCPTransport:
         number = self.sessionno
         self.sessionno = number + 1
-        return Connection(self, number)
+        return TCPTransport(self, number)
 
 
 def _run_at_once(coroutine: Any) -> Any:

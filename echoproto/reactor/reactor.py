@@ -1,6 +1,6 @@
 """`UvloopReactor`: Twisted's asyncio reactor on a uvloop, with connections that are uvloop's own.
 
-What `listenTCP` accepts is a `Connection`: uvloop reads and writes, and calls the protocol. All
+What `listenTCP` accepts is a `TCPTransport`: uvloop reads and writes, and calls the protocol. All
 else (clients, UDP, Unix sockets, processes, timers) is Twisted's own code, on `Loop`.
 """
 
@@ -21,14 +21,14 @@ from zope.interface import implementer
 from echoproto.reactor.loop import Loop
 from echoproto.reactor.port import Port
 from echoproto.reactor.tls import LosslessTLS
-from echoproto.reactor.transport import Connection
+from echoproto.reactor.transport import TCPTransport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocolFactory
 
 log = Logger()
 
-REAP: Final = 0.05
+REAP_INTERVAL: Final = 0.05
 """Seconds between two looks for processes that have ended."""
 
 
@@ -37,7 +37,7 @@ class UvloopReactor(AsyncioSelectorReactor):
     """The reactor. It has a loop of its own, which is asyncio's current one."""
 
     def __init__(self) -> None:
-        self.native: dict[Port | Connection, None] = {}  # half the memory of a set
+        self.native: dict[Port | TCPTransport, None] = {}  # half the memory of a set
         """The ports that listen and the connections that are open: uvloop's, not file descriptors
         that Twisted watches."""
         self._reaper: asyncio.TimerHandle | None = None
@@ -78,14 +78,14 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def addReader(self, reader: Any) -> None:
         """Read from `reader`."""
-        if isinstance(reader, (Connection, Port)):
+        if isinstance(reader, (TCPTransport, Port)):
             reader.startReading()
         else:
             super().addReader(reader)
 
     def removeReader(self, reader: Any) -> None:
         """Read no more from `reader`."""
-        if isinstance(reader, (Connection, Port)):
+        if isinstance(reader, (TCPTransport, Port)):
             reader.stopReading()
         else:
             super().removeReader(reader)
@@ -123,7 +123,7 @@ class UvloopReactor(AsyncioSelectorReactor):
         # look. Most processes are seen to end before, when they close their pipes.
         process.reapAllProcesses()
         more = bool(process.reapProcessHandlers)
-        self._reaper = self.loop.call_later(REAP, self._reap) if more else None
+        self._reaper = self.loop.call_later(REAP_INTERVAL, self._reap) if more else None
 
     # IReactorDaemonize
 
@@ -158,7 +158,7 @@ def _make_loop() -> Loop:
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what a protocol has raised, as Twisted does; leave all else to asyncio."""
-    if isinstance(context.get("protocol"), Connection):
+    if isinstance(context.get("protocol"), TCPTransport):
         error = context["exception"]
         log.failure("Unhandled Error", Failure(error, type(error), error.__traceback__))
     else:

@@ -24,7 +24,7 @@ log = Logger()
 
 
 class Sender:
-    """Sends; `Connection` has the rest.
+    """Sends; `TCPTransport` has the rest.
 
     `_writer` is what `write` goes to: uvloop's transport, for as long as that is right.
     """
@@ -90,7 +90,7 @@ class Sender:
     def _watch_sending(self) -> None:
         """From now on, call `_sent` whenever all is sent."""
         if not self._write_closed:
-            self._write_to(Watched(self))
+            self._write_to(WatchedWriter(self))
             self._uv.set_write_buffer_limits(high=0)
 
     def _sent_soon(self) -> None:
@@ -148,7 +148,7 @@ class Sender:
     def _close_write_side(self) -> None:
         self._write_closing = False
         self._write_closed = True
-        self._write_to(Nowhere)
+        self._write_to(NullWriter)
         self._uv.write_eof()
         protocol = IHalfCloseableProtocol(self._protocol, None)
         if protocol is not None:
@@ -198,7 +198,7 @@ class Sender:
         self.loseConnection()
 
 
-class Watched:
+class WatchedWriter:
     """Writes for a sender that is told whenever all is sent."""
 
     def __init__(self, sender: Sender) -> None:
@@ -210,7 +210,7 @@ class Watched:
         self._sender._sent_soon()
 
 
-class Nowhere:
+class NullWriter:
     """Where the writes of a connection go that takes nothing any more."""
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""`Connection`: Twisted's transport for an accepted TCP connection, on top of uvloop's.
+"""`TCPTransport`: Twisted's transport for an accepted TCP connection, on top of uvloop's.
 
 uvloop reads, and calls the protocol's `dataReceived` with nothing in between; `write` hands on to
 uvloop. So an echo costs two Python frames. All else here is about what is rarer; in that, it does
@@ -35,7 +35,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import callWithContext
 from zope.interface import implementer
 
-from echoproto.reactor.sending import Nowhere
+from echoproto.reactor.sending import NullWriter
 from echoproto.reactor.starttls import StartTLS
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Handle(socket.socket):
     IHalfCloseableDescriptor,
     ILoggingContext,
 )
-class Connection(StartTLS, BaseProtocol):
+class TCPTransport(StartTLS, BaseProtocol):
     """A connection that `server`, a `Port`, has accepted.
 
     The protocol's `dataReceived` is looked up when the connection is made, and when `protocol` is
@@ -253,7 +253,7 @@ class Connection(StartTLS, BaseProtocol):
             self._end_in_order()
         self.connected = 0
         self.reactor.native.pop(self, None)
-        self._write_to(Nowhere)
+        self._write_to(NullWriter)
         self._uv.abort()
         if self._handle is not None:
             self._handle.close()
@@ -281,7 +281,7 @@ class Connection(StartTLS, BaseProtocol):
         if self.connected and not self._aborting:
             self._aborting = self._read_closed = True
             self.pauseProducing()
-            self._write_to(Nowhere)
+            self._write_to(NullWriter)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             self.loop.call_soon(self._uv.abort)  # not now: what is raised after it is the reason
 

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from echoproto.server.connection import Connection
+    from echoproto.server.connection import ServerConnection
 
 # Who has paused a connection. It reads on when nobody has.
 BY_PROTOCOL: Final = 1
@@ -26,7 +26,7 @@ class Backpressure:
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
 
     def pauseProducing(self) -> None:

@@ -1,4 +1,4 @@
-"""`Connection`: what stands between a Twisted transport and a protocol.
+"""`ServerConnection`: what stands between a Twisted transport and a protocol.
 
 To the reactor it is the protocol, and to the protocol it is the transport. Between the two is a
 pipeline of layers (`wire.layer`): TLS where the listener says so or `startTLS` is called, and
@@ -30,12 +30,13 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementedBy, implementer, providedBy
 
+from echoproto.errors import NotTelnetError
 from echoproto.server.backpressure import BY_PROTOCOL, BY_TRANSPORT, Backpressure
-from echoproto.server.below import bottom_of, is_twisted_tls, pass_half_close_through
-from echoproto.server.ending import Ending, Happening, State
+from echoproto.server.ending import Ending, Event, State
 from echoproto.server.stack import IAC, Stack
-from echoproto.server.telnet import may_be_telnet
-from echoproto.wire.telnet import TelnetBegins
+from echoproto.server.telnet_layer import may_be_telnet
+from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls
+from echoproto.wire.telnet.commands import TelnetStarted
 from echoproto.wire.tls import TLS
 
 if TYPE_CHECKING:
@@ -45,14 +46,14 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from echoproto.server.factory import LineFactory
-    from echoproto.wire.negotiation import Side
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.negotiation import Side
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 _declarations: dict[Any, Any] = {}
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, ILoggingContext)
-class Connection:
+class ServerConnection:
     """A connection on which `protocol` is served.
 
     `factory` is the `LineFactory` that accepted it: it has the registry to tell of it, and what
@@ -82,9 +83,9 @@ class Connection:
     """The transport has nothing more to read."""
     reason: Failure | None = None
     """Why the connection is lost, where the transport cannot know it."""
-    _going_on = False  # delivering what was held while paused
+    _delivering = False  # delivering what was held while paused
     _produces = False  # the protocol has registered a producer of its own
-    _put_off: Callable[[], None] | None = None  # what is to be done once it has not
+    _deferred_close: Callable[[], None] | None = None  # what is to be done once it has not
 
     def __init__(self, protocol: Any, factory: LineFactory | None = None) -> None:
         self.protocol = protocol
@@ -100,14 +101,14 @@ class Connection:
         self._backpressure: Backpressure | None = None
 
     @classmethod
-    def takes_over(cls, transport: Any, protocol: Any) -> bool:
+    def take_over(cls, transport: Any, protocol: Any) -> bool:
         """Stand between `transport` and `protocol`, which another factory has joined.
 
         That is possible on a transport of a reactor, which has an attribute that says whom it
         calls. Then the protocol is connected. False, and nothing, if it is not possible: on the
         transports of tests, say.
         """
-        if ISystemHandle.providedBy(bottom_of(transport)):
+        if ISystemHandle.providedBy(bottom_transport(transport)):
             for name in ("protocol", "wrappedProtocol"):
                 if getattr(transport, name, None) is protocol:
                     connection = cls(protocol)
@@ -146,11 +147,11 @@ class Connection:
     def makeConnection(self, transport: ITransport) -> None:
         """Stand on `transport`, and connect the protocol."""
         self.transport = transport
-        pass_half_close_through(transport, self)
+        forward_half_close(transport, self)
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory
         if mode != "never" and not (factory and factory.urgent_in_line):
-            bottom = bottom_of(transport)
+            bottom = bottom_transport(transport)
             if ISystemHandle.providedBy(bottom):
                 receive_urgent_in_line(bottom.getHandle())
         if factory is not None:
@@ -164,10 +165,10 @@ class Connection:
         telnet = None
         if mode == "always":
             telnet = (self.stack or self._add_stack()).add_telnet(mode)
-            self.telnet_begins()
+            self.telnet_started()
         self.protocol.makeConnection(self)
         if telnet is not None:
-            telnet.tell(TelnetBegins())
+            telnet.dispatch(TelnetStarted())
 
     def dataReceived(self, data: bytes) -> None:
         """Pass `data` on, through the layers if there are any."""
@@ -187,13 +188,13 @@ class Connection:
         """The peer has half-closed."""
         self.read_lost = True
         if self.stack is None:
-            self.happened(Happening.PEER_ENDED)
+            self.handle_ending(Event.PEER_ENDED)
         else:
             self.stack.eof()
 
     def writeConnectionLost(self) -> None:
         """Our own half-close is done."""
-        self.happened(Happening.SENT)
+        self.handle_ending(Event.SENT)
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
 
@@ -207,7 +208,7 @@ class Connection:
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is lost: what a protocol that has paused did not take is lost with it."""
-        self.happened(Happening.LOST)
+        self.handle_ending(Event.LOST)
         reason = self.reason or reason
         if self.factory is not None:
             self.factory.registry.closed(self, reason)
@@ -215,11 +216,11 @@ class Connection:
 
     # How it ends: what `ending` says is to be done
 
-    def happened(self, happening: Happening) -> None:
+    def handle_ending(self, event: Event) -> None:
         """Tell `ending` what has happened; it acts on it."""
         if self.ending is None:
             self.ending = Ending(self)
-        self.ending.happened(happening)
+        self.ending.handle(event)
 
     @property
     def is_open(self) -> bool:
@@ -234,15 +235,15 @@ class Connection:
     @property
     def clock(self) -> IReactorTime:
         """The reactor of the transport."""
-        clock: IReactorTime = bottom_of(self.transport).reactor
+        clock: IReactorTime = bottom_transport(self.transport).reactor
         return clock
 
     def deliver_end(self) -> None:
         """Deliver the end, unless the protocol has paused: it still holds data from before it."""
         if not (self.paused or getattr(self.protocol, "paused", False)):
-            self.happened(Happening.DELIVERED)
+            self.handle_ending(Event.DELIVERED)
 
-    def tell_end(self) -> None:
+    def notify_end(self) -> None:
         """Tell the protocol; one that does not know half-close is closed, once all is sent."""
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.readConnectionLost()
@@ -263,7 +264,7 @@ class Connection:
         self.transport.loseConnection()
         # Twisted's TLS would wait for the peer's close_notify.
         if self.read_lost or is_twisted_tls(self.transport):
-            bottom_of(self.transport).loseConnection()
+            bottom_transport(self.transport).loseConnection()
 
     def _waits_for_producer(self, action: Callable[[], None]) -> bool:
         """Put `action` off while the protocol has a producer, as Twisted's transports do.
@@ -271,7 +272,7 @@ class Connection:
         They do so themselves, but TLS would be over by then.
         """
         if self._produces and (self._has_tls or is_twisted_tls(self.transport)):
-            self._put_off = action
+            self._deferred_close = action
             return True
         return False
 
@@ -300,9 +301,9 @@ class Connection:
     def loseConnection(self) -> None:
         """Close the connection, once all is sent."""
         answers = is_twisted_tls(self.transport) or (
-            self.stack is not None and self.stack.answers_our_end
+            self.stack is not None and self.stack.peer_answers_end
         )
-        self.happened(Happening.FINISH if answers else Happening.CLOSE)
+        self.handle_ending(Event.FINISH if answers else Event.CLOSE)
 
     def loseWriteConnection(self) -> None:
         """Half-close the connection, once all is sent; where it cannot be, close it."""
@@ -311,10 +312,10 @@ class Connection:
         self._finish()
         can_half_close = IHalfCloseableDescriptor.providedBy(self.transport)
         if self._has_tls:
-            self.happened(Happening.SENT)
+            self.handle_ending(Event.SENT)
         elif is_twisted_tls(self.transport):
             self.transport.loseConnection()
-            self.happened(Happening.SENT)
+            self.handle_ending(Event.SENT)
         elif can_half_close:
             self.transport.loseWriteConnection()
         else:
@@ -322,7 +323,7 @@ class Connection:
 
     def abortConnection(self) -> None:
         """Reset the connection at once. What is not sent is lost."""
-        self.happened(Happening.ABORT)
+        self.handle_ending(Event.ABORT)
         self.transport.abortConnection()
 
     def startTLS(self, context: Any, normal: bool = True) -> None:  # noqa: FBT001, FBT002
@@ -345,7 +346,7 @@ class Connection:
             return
         self._unregister_backpressure()
         self.transport.startTLS(context, normal)
-        pass_half_close_through(self.transport, self)
+        forward_half_close(self.transport, self)
         self._register_backpressure()
         if rest:
             self.transport.protocol.dataReceived(rest)
@@ -395,14 +396,14 @@ class Connection:
             return
         if not self.read_lost:
             self.transport.resumeProducing()
-        if not self._going_on:
-            self._going_on = True
+        if not self._delivering:
+            self._delivering = True
             try:
-                self._go_on(holds_lines=holds_lines)
+                self._deliver_held(holds_lines=holds_lines)
             finally:
-                self._going_on = False
+                self._delivering = False
 
-    def _go_on(self, *, holds_lines: bool) -> None:
+    def _deliver_held(self, *, holds_lines: bool) -> None:
         """Deliver what is held, in its order: by the protocol, by the layers, and the end."""
         if holds_lines and not self.disconnecting:
             self.protocol.dataReceived(b"")  # that is how a LineReceiver goes on
@@ -421,14 +422,14 @@ class Connection:
         """Take no more from the producer."""
         self._produces = False
         self.transport.unregisterProducer()
-        action, self._put_off = self._put_off, None
+        action, self._deferred_close = self._deferred_close, None
         if action is not None:
             self.clock.callLater(0, action)  # what is still written now, at its end, is sent before
         elif not self.disconnecting:
             self._register_backpressure()
 
     def _register_backpressure(self) -> None:
-        bottom = bottom_of(self.transport)
+        bottom = bottom_transport(self.transport)
         if IConsumer.providedBy(bottom):
             self._backpressure = Backpressure(self)
             bottom.registerProducer(self._backpressure, True)
@@ -436,7 +437,7 @@ class Connection:
     def _unregister_backpressure(self) -> None:
         if self._backpressure is not None:
             self._backpressure = None
-            bottom_of(self.transport).unregisterProducer()
+            bottom_transport(self.transport).unregisterProducer()
             if self.paused & BY_TRANSPORT:
                 self.resume(BY_TRANSPORT)
 
@@ -446,10 +447,10 @@ class Connection:
         self.stack = Stack(self)
         return self.stack
 
-    def telnet_begins(self) -> None:
+    def telnet_started(self) -> None:
         """The client has shown that it is telnet: tell the registry."""
         if self.factory is not None:
-            self.factory.registry.began_telnet(self)
+            self.factory.registry.telnet_started(self)
 
     @property
     def is_telnet(self) -> bool:
@@ -466,7 +467,7 @@ class Connection:
     def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
         """Ask a telnet client to agree on an option. Raises ValueError if this is not telnet."""
         if self.stack is None or not self.is_telnet:
-            raise ValueError("the client has not shown that it is telnet: see is_telnet")
+            raise NotTelnetError("the client has not shown that it is telnet: see is_telnet")
         self.stack.request(side, option, on=on)
 
 
@@ -477,8 +478,8 @@ _OFFERED: Final = {
     for interface in (ISSLTransport, ITCPTransport, IUNIXTransport, INegotiated, ISystemHandle)
     for name in interface.names(all=True)
 } | {"connected", "disconnected", "fileno", "producer", "reactor", "server", "socket"}
-for _name in _OFFERED - set(dir(Connection)):
-    setattr(Connection, _name, property(attrgetter(f"transport.{_name}")))
+for _name in _OFFERED - set(dir(ServerConnection)):
+    setattr(ServerConnection, _name, property(attrgetter(f"transport.{_name}")))
 
 
 def receive_urgent_in_line(handle: Any) -> None:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from echoproto.errors import LineTooLongError
 from echoproto.server.protocol import LineProtocol
-from echoproto.wire.framing import LineSplitter, LineTooLongError, line_ends_to_crlf
-from echoproto.wire.telnet import Command
+from echoproto.wire.framing import LineSplitter, line_ends_to_crlf
+from echoproto.wire.telnet.commands import Command
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.scanner import TelnetMode
 
     Mode = Literal["stream", "line"]
 
@@ -74,7 +75,7 @@ class EchoProtocol(LineProtocol):
             self.transport.write(data)
             self._ahead, self._as_it_is = True, False
 
-    def telnetBegins(self) -> None:
+    def telnetStarted(self) -> None:
         """Finish the command that the client takes an echoed 255 for: as NOP, it is nothing."""
         self._as_it_is = False
         if self._ahead:

@@ -5,8 +5,8 @@ sends EOF (RFC 1184), after which it may still send answers to negotiation. And 
 protocol calls `loseConnection`, or the service stops. Four rules make the table:
 
 - What the peer sent before its end is delivered before the protocol hears of the end, however long
-  the protocol pauses (`ENDED`, `EOF`). Only then is it told, once; it may still answer (`TOLD`,
-  `EOF_TOLD`).
+  the protocol pauses (`ENDED`, `EOF`). Only then is it told, once; it may still answer (`NOTIFIED`,
+  `EOF_NOTIFIED`).
 - After the peer's own end, to close is to send everything and then close.
 - After telnet's EOF, closing at once would reset the connection if the peer still sends (plink
   does), and what it has not read yet would be lost. So our side only half-closes, and the
@@ -33,14 +33,14 @@ class State(Enum):
     OPEN = auto()
     ENDED = auto()  # the peer has half-closed; what it sent before is still to be delivered
     EOF = auto()  # the same, after telnet's EOF
-    TOLD = auto()  # the protocol knows that the peer has half-closed
-    EOF_TOLD = auto()  # the same, after telnet's EOF
+    NOTIFIED = auto()  # the protocol knows that the peer has half-closed
+    EOF_NOTIFIED = auto()  # the same, after telnet's EOF
     LINGERING = auto()  # our side has ended; the peer's has not
     CLOSING = auto()  # the connection closes once all is sent
     LOST = auto()
 
 
-class Happening(Enum):
+class Event(Enum):
     """What can happen to a connection."""
 
     PEER_ENDED = auto()  # FIN, or close_notify
@@ -58,34 +58,34 @@ class Action(Enum):
     """What follows."""
 
     DELIVER = auto()  # deliver what is left; DELIVERED happens when that is done
-    TELL = auto()  # tell the protocol that the peer has ended
+    NOTIFY = auto()  # tell the protocol that the peer has ended
     HALF_CLOSE = auto()  # end our side; SENT happens when all is sent
     WAIT = auto()  # let TIME_UP happen in LINGER seconds
     CLOSE = auto()  # close the transport once all is sent
 
 
-_OPEN, _ENDED, _EOF, _TOLD, _EOF_TOLD, _LINGERING, _CLOSING, _LOST = State
-_PEER_ENDED, _PEER_EOF, _DELIVERED, _CLOSE, _FINISH, _ABORT, _SENT, _TIME_UP, _LOSE = Happening
+_OPEN, _ENDED, _EOF, _NOTIFIED, _EOF_NOTIFIED, _LINGERING, _CLOSING, _LOST = State
+_PEER_ENDED, _PEER_EOF, _DELIVERED, _CLOSE, _FINISH, _ABORT, _SENT, _TIME_UP, _LOSE = Event
 
 # What is not in the table changes nothing. Until the connection is lost, it
 # can be aborted, and lost, in every state.
-ENDING: Final[dict[tuple[State, Happening], tuple[State, Action | None]]] = {
+ENDING: Final[dict[tuple[State, Event], tuple[State, Action | None]]] = {
     (_OPEN, _PEER_ENDED): (_ENDED, Action.DELIVER),
     (_OPEN, _PEER_EOF): (_EOF, Action.DELIVER),
     (_OPEN, _CLOSE): (_CLOSING, Action.CLOSE),
     (_OPEN, _FINISH): (_LINGERING, Action.HALF_CLOSE),
-    (_ENDED, _DELIVERED): (_TOLD, Action.TELL),
+    (_ENDED, _DELIVERED): (_NOTIFIED, Action.NOTIFY),
     (_ENDED, _CLOSE): (_CLOSING, Action.CLOSE),
     (_ENDED, _FINISH): (_CLOSING, Action.CLOSE),
     (_EOF, _PEER_ENDED): (_ENDED, Action.DELIVER),
-    (_EOF, _DELIVERED): (_EOF_TOLD, Action.TELL),
+    (_EOF, _DELIVERED): (_EOF_NOTIFIED, Action.NOTIFY),
     (_EOF, _CLOSE): (_LINGERING, Action.HALF_CLOSE),
     (_EOF, _FINISH): (_LINGERING, Action.HALF_CLOSE),
-    (_TOLD, _CLOSE): (_CLOSING, Action.CLOSE),
-    (_TOLD, _FINISH): (_CLOSING, Action.CLOSE),
-    (_EOF_TOLD, _PEER_ENDED): (_TOLD, None),
-    (_EOF_TOLD, _CLOSE): (_LINGERING, Action.HALF_CLOSE),
-    (_EOF_TOLD, _FINISH): (_LINGERING, Action.HALF_CLOSE),
+    (_NOTIFIED, _CLOSE): (_CLOSING, Action.CLOSE),
+    (_NOTIFIED, _FINISH): (_CLOSING, Action.CLOSE),
+    (_EOF_NOTIFIED, _PEER_ENDED): (_NOTIFIED, None),
+    (_EOF_NOTIFIED, _CLOSE): (_LINGERING, Action.HALF_CLOSE),
+    (_EOF_NOTIFIED, _FINISH): (_LINGERING, Action.HALF_CLOSE),
     (_LINGERING, _SENT): (_LINGERING, Action.WAIT),
     (_LINGERING, _PEER_ENDED): (_CLOSING, Action.CLOSE),
     (_LINGERING, _TIME_UP): (_CLOSING, Action.CLOSE),
@@ -94,8 +94,8 @@ ENDING: Final[dict[tuple[State, Happening], tuple[State, Action | None]]] = {
 }
 
 
-class Ends(Protocol):
-    """What has an end: `Connection`. An action that is no method here is `Ending`'s own."""
+class EndingActions(Protocol):
+    """What has an end: `ServerConnection`. An action that is no method here is `Ending`'s own."""
 
     disconnecting: bool
 
@@ -106,7 +106,7 @@ class Ends(Protocol):
     def deliver_end(self) -> None:
         """Deliver what is left; let DELIVERED happen when that is done."""
 
-    def tell_end(self) -> None:
+    def notify_end(self) -> None:
         """Tell the protocol that the peer has ended."""
 
     def half_close(self) -> None:
@@ -121,9 +121,9 @@ class Ending:
 
     __slots__ = ("_connection", "_time_up", "first", "state")
 
-    def __init__(self, connection: Ends) -> None:
+    def __init__(self, connection: EndingActions) -> None:
         self.state = State.OPEN
-        self.first: Happening | None = None
+        self.first: Event | None = None
         """What happened first of all that led to the end."""
         self._connection = connection
         self._time_up: IDelayedCall | None = None
@@ -131,27 +131,25 @@ class Ending:
     @property
     def is_ours(self) -> bool:
         """Whether our side was the first to end."""
-        return self.first in (Happening.CLOSE, Happening.FINISH, Happening.ABORT)
+        return self.first in (Event.CLOSE, Event.FINISH, Event.ABORT)
 
-    def happened(self, happening: Happening) -> None:
+    def handle(self, event: Event) -> None:
         """Go where the table says, and do what it says."""
         before = self.state
-        self.state, action = ENDING.get((before, happening), (before, None))
+        self.state, action = ENDING.get((before, event), (before, None))
         self._connection.disconnecting = self.state in (State.LINGERING, State.CLOSING, State.LOST)
         if before is State.OPEN is not self.state:
-            self.first = happening
+            self.first = event
         match action:
             case Action.DELIVER:
                 self._connection.deliver_end()
-            case Action.TELL:
-                self._connection.tell_end()
+            case Action.NOTIFY:
+                self._connection.notify_end()
             case Action.HALF_CLOSE:
                 self._connection.half_close()
             case Action.CLOSE:
                 self._connection.close()
             case Action.WAIT if self._time_up is None:
-                self._time_up = self._connection.clock.callLater(
-                    LINGER, self.happened, Happening.TIME_UP
-                )
+                self._time_up = self._connection.clock.callLater(LINGER, self.handle, Event.TIME_UP)
             case None if self.state is State.LOST and self._time_up and self._time_up.active():
                 self._time_up.cancel()

@@ -1,4 +1,4 @@
-"""`LineFactory`: serves a protocol, each connection on a `Connection` that a registry knows."""
+"""`LineFactory`: serves a protocol, each on a `ServerConnection` that a registry knows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import ServerFactory
 
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.log import ConnectionLog
 from echoproto.server.registry import Registry
 
@@ -54,7 +54,7 @@ class LineFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make the protocol for a connection, and what it stands on."""
         protocol = self.makeProtocol(addr)
-        return None if protocol is None else Connection(protocol, self)
+        return None if protocol is None else ServerConnection(protocol, self)
 
 
 class ServedFactory(LineFactory):

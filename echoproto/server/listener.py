@@ -29,6 +29,7 @@ MAX_PORT: Final = 0xFFFF
 _FORMS: Final = "PORT, HOST:PORT, [IPV6]:PORT"
 _TAKE_BACKLOG: Final = frozenset(["tcp", "tcp6", "ssl", "unix"])
 _WRAPPERS: Final = frozenset(["haproxy"])  # these take an endpoint string of their own
+_TWISTEDS_KEY: Final = "server.pem"  # the file that Twisted takes where none is named
 _OURS: Final = frozenset(["port", "interface", "backlog", "privateKey", "certKey"])
 
 
@@ -47,6 +48,7 @@ def make_listener(reactor: Any, where: str) -> Listener:
     kind, *arguments = re.split(r"(?<!\\):", where)
     named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     unnamed = [argument for argument in arguments if "=" not in argument]
+    _check_endpoint(kind, named, unnamed)
     ours = named.keys() <= _OURS and "privateKey" in named
     if kind != "ssl" or not ours or len(unnamed) + ("port" in named) != 1:
         return Listener(where, serverFromString(reactor, _with_backlog(where)))
@@ -59,6 +61,18 @@ def make_listener(reactor: Any, where: str) -> Listener:
     )
     endpoint = serverFromString(reactor, _with_backlog(tcp))
     return Listener(where, endpoint, _make_tls(key, certificate))
+
+
+def _check_endpoint(kind: str, named: dict[str, str], unnamed: list[str]) -> None:
+    """Raise ValueError for mistakes that Twisted's parser reports in words of its own."""
+    first = unnamed[0] if unnamed else ""
+    port = named.get("port", first)
+    if kind in ("tcp", "tcp6", "ssl") and not re.fullmatch("[0-9]+", port):
+        raise ValueError(f"{port!r} is not a port; give {kind}:PORT:interface=HOST")
+    if kind == "unix" and not named.get("address", first):
+        raise ValueError("the path is missing; give unix:PATH")
+    if kind == "ssl" and "privateKey" not in named and not Path(_TWISTEDS_KEY).exists():
+        raise ValueError("the key is missing; give ssl:PORT:interface=HOST:privateKey=FILE")
 
 
 def _make_tls(key: Path, certificate: Path) -> ssl.SSLContext:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
     from twisted.python.failure import Failure
 
-    from echoproto.server.connection import Connection
+    from echoproto.server.connection import ServerConnection
 
 log = Logger("echoproto")
 
@@ -40,16 +40,16 @@ class ConnectionLog(Observer):
     and would be half of what a short connection costs. The fields are in the event all the same.
     """
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ServerConnection) -> None:
         """Log the peer."""
         number, peer = connection.number, show_address(connection.getPeer())
         _info(f"[{number}] {peer} connected", id=number, peer=peer)
 
-    def telnetBegan(self, connection: Connection) -> None:
+    def telnet_started(self, connection: ServerConnection) -> None:
         """Log that the client is telnet."""
         _info(f"[{connection.number}] speaks telnet", id=connection.number)
 
-    def disconnected(self, connection: Connection, reason: Failure) -> None:
+    def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
         """Log how much came, and why the connection ended."""
         number, peer = connection.number, show_address(connection.getPeer())
         received, seconds = connection.bytes_received, monotonic() - connection.opened
@@ -72,7 +72,7 @@ def _info(message: str, **fields: object) -> None:
     log.info(message.replace("{", "{{").replace("}", "}}"), **fields)
 
 
-def _why(connection: Connection, reason: Failure) -> str:
+def _why(connection: ServerConnection, reason: Failure) -> str:
     if reason.check(ConnectionDone):
         return f"closed by the {'server' if connection.closed_by_us else 'client'}"
     if reason.check(ConnectionAborted):

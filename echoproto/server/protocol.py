@@ -13,17 +13,18 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
-from echoproto.server.connection import Connection
-from echoproto.wire.framing import ANY_LINE_END, LineSplitter, LineTooLongError
-from echoproto.wire.options import SERVER
+from echoproto.errors import LineTooLongError, NotTelnetError
+from echoproto.server.connection import ServerConnection
+from echoproto.wire.framing import ANY_LINE_END, LineSplitter
+from echoproto.wire.telnet.options import SERVER_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twisted.internet.interfaces import ITransport
 
-    from echoproto.wire.negotiation import Policy, Side
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.negotiation import Policy, Side
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 
 class _Open:
@@ -46,7 +47,7 @@ class LineProtocol(LineReceiver):
     - The time that it takes is in proportion to the bytes received.
 
     On a connection of a reactor, whatever factory has built the protocol, `transport` is a
-    `Connection`, which adds:
+    `ServerConnection`, which adds:
 
     - Half-close: a client that has sent its last byte still gets every answer; then the
       connection is closed. Override `peerHalfClosed` to keep it open.
@@ -62,7 +63,7 @@ class LineProtocol(LineReceiver):
     telnet: TelnetMode = "auto"
     """Whether a connection is telnet: "always", "never", or "auto", once the client shows it
     (`wire.telnet` has the rule). A client cannot show it while the protocol is in raw mode."""
-    telnet_policy: Policy = SERVER
+    telnet_policy: Policy = SERVER_POLICY
     """What is agreed to when a telnet client proposes it. Without ECHO and SGA, clients edit lines
     themselves."""
     answer_to_ayt = b"\r\n[yes, I am here]\r\n"
@@ -90,9 +91,11 @@ class LineProtocol(LineReceiver):
         """Take the transport into use, then call `connectionMade`.
 
         A transport that calls this protocol itself, because some other factory has built it, calls
-        a `Connection` from now on.
+        a `ServerConnection` from now on.
         """
-        if isinstance(transport, Connection) or not Connection.takes_over(transport, self):
+        if isinstance(transport, ServerConnection) or not ServerConnection.take_over(
+            transport, self
+        ):
             super().makeConnection(transport)
 
     def readConnectionLost(self) -> None:
@@ -154,7 +157,7 @@ class LineProtocol(LineReceiver):
                     why = self.__deliver_lines(splitter.split())
                 except LineTooLongError as error:
                     why = self.lineLengthExceeded(error.line)
-                if why or transport.disconnecting or splitter.let_go():
+                if why or transport.disconnecting or splitter.discard_taken():
                     return why
         finally:
             self.__busy = False
@@ -197,7 +200,7 @@ class LineProtocol(LineReceiver):
 
     def resumeProducing(self) -> None:
         """Go on with what was held; once the connection is closed, that is nothing."""
-        if not (isinstance(self.transport, Connection) and self.transport.disconnecting):
+        if not (isinstance(self.transport, ServerConnection) and self.transport.disconnecting):
             super().resumeProducing()
 
     def setLineMode(self, extra: bytes = b"") -> Any:
@@ -228,10 +231,10 @@ class LineProtocol(LineReceiver):
         If it refuses, nothing is called. Raises ValueError if the connection is not telnet.
         """
         if not self.is_telnet:  # on the transport of a test, too
-            raise ValueError("the client has not shown that it is telnet: see is_telnet")
+            raise NotTelnetError("the client has not shown that it is telnet: see is_telnet")
         self.transport.requestTelnetOption(side, option, on=on)
 
-    def telnetBegins(self) -> None:
+    def telnetStarted(self) -> None:
         """The client has shown that it is telnet."""
 
     def telnetOptionChanged(self, side: Side, option: int, *, on: bool) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-    from echoproto.server.connection import Connection
+    from echoproto.server.connection import ServerConnection
 
 DRAIN_IDLE: Final = 0.1
 """Seconds without a byte after which a connection has nothing in flight."""
@@ -31,13 +31,13 @@ DRAIN_TIMEOUT: Final = 5.0
 class Observer:
     """Is told of connections: inherit from it, and write the methods that you want."""
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ServerConnection) -> None:
         """It is open; its protocol does not know yet. To close it now is to refuse it."""
 
-    def telnetBegan(self, connection: Connection) -> None:
+    def telnet_started(self, connection: ServerConnection) -> None:
         """The client has shown that it is telnet."""
 
-    def disconnected(self, connection: Connection, reason: Failure) -> None:
+    def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
         """It is lost, because of `reason`."""
 
 
@@ -46,10 +46,10 @@ class Registry:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self.observers = list(observers)
-        self.connections: dict[Connection, None] = {}  # half the memory of a set
+        self.connections: dict[ServerConnection, None] = {}  # half the memory of a set
         self._numbers = count(1)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ServerConnection) -> None:
         """Number the connection."""
         connection.number = next(self._numbers)
         connection.opened = monotonic()
@@ -57,12 +57,12 @@ class Registry:
         for observer in self.observers:
             observer.connected(connection)
 
-    def began_telnet(self, connection: Connection) -> None:
+    def telnet_started(self, connection: ServerConnection) -> None:
         """The connection's client has shown that it is telnet."""
         for observer in self.observers:
-            observer.telnetBegan(connection)
+            observer.telnet_started(connection)
 
-    def closed(self, connection: Connection, reason: Failure) -> None:
+    def closed(self, connection: ServerConnection, reason: Failure) -> None:
         """The connection is lost."""
         self.connections.pop(connection, None)
         for observer in self.observers:
@@ -75,7 +75,7 @@ class Registry:
         One that does not get there in DRAIN_TIMEOUT seconds is aborted.
         """
         deadline = clock.seconds() + DRAIN_TIMEOUT
-        received: dict[Connection, int] = {}
+        received: dict[ServerConnection, int] = {}
         while self.connections and clock.seconds() < deadline:
             for connection in list(self.connections):
                 if received.get(connection) == connection.bytes_received and not connection.paused:

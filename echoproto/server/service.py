@@ -14,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from echoproto.errors import CannotStartError
 from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import ServedFactory
@@ -30,17 +31,9 @@ if TYPE_CHECKING:
 
     from echoproto.server.listener import Listener
 
-__all__ = ["CannotStartError", "EchoService", "Options", "makeService"]
+__all__ = ["EchoService", "Options", "makeService"]
 
 log = Logger("echoproto")
-
-
-class CannotStartError(SystemExit, Exception):
-    """The service cannot start; the message says why.
-
-    As an Exception it lets twistd clean up and tell the process that waits for the daemon. As a
-    SystemExit it ends twistd with its message and status 1, without a traceback.
-    """
 
 
 class EchoService(Service):

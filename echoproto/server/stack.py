@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
-from echoproto.server.ending import Happening
-from echoproto.server.telnet import ServedTelnet, may_be_telnet
+from echoproto.server.ending import Event
+from echoproto.server.telnet_layer import ServerTelnet, may_be_telnet
 from echoproto.wire.layer import DataReceived, Ended, Pipeline, Reply
-from echoproto.wire.telnet import Command, CommandReceived, TelnetBegins
+from echoproto.wire.telnet.commands import Command, CommandReceived, TelnetStarted
 from echoproto.wire.tls import HandshakeCompleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from echoproto.server.connection import Connection
-    from echoproto.wire.negotiation import Side
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.server.connection import ServerConnection
+    from echoproto.wire.telnet.negotiation import Side
+    from echoproto.wire.telnet.scanner import TelnetMode
     from echoproto.wire.tls import TLS
 
 IAC: Final = 0xFF
@@ -33,23 +33,23 @@ IAC: Final = 0xFF
 class Stack:
     """The layers of `connection`, from the wire up."""
 
-    __slots__ = ("_connection", "_gathered", "_pipeline", "telnet", "tls")
+    __slots__ = ("_connection", "_pipeline", "_unsent", "telnet", "tls")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self.tls: TLS | None = None
-        self.telnet: ServedTelnet | None = None
+        self.telnet: ServerTelnet | None = None
         self._connection = connection
         self._pipeline = Pipeline()
-        self._gathered: list[bytes] | None = None  # what is written while events are taken
+        self._unsent: list[bytes] | None = None  # what is written while events are taken
 
     def add_tls(self, tls: TLS) -> None:
         """Put TLS below all else."""
         self.tls = tls
         self._pipeline = Pipeline([tls, *self._pipeline.layers])
 
-    def add_telnet(self, mode: TelnetMode) -> ServedTelnet:
+    def add_telnet(self, mode: TelnetMode) -> ServerTelnet:
         """Put telnet on top."""
-        self.telnet = ServedTelnet(self._connection.protocol, mode)
+        self.telnet = ServerTelnet(self._connection.protocol, mode)
         self._pipeline = Pipeline([*self._pipeline.layers, self.telnet])
         return self.telnet
 
@@ -63,7 +63,7 @@ class Stack:
             and tls is not None
             and len(self._pipeline.layers) == 1
             and connection.ending is None
-            and self._gathered is None
+            and self._unsent is None
             and not connection.paused
         ):
             plain, data = tls.take(data), b""
@@ -76,18 +76,18 @@ class Stack:
 
     def _deliver_alone(self, data: bytes) -> None:
         """Deliver data that no event came with: a straight way for TLS, as messages come."""
-        self._gathered = []
+        self._unsent = []
         try:
             self._deliver(data)
         finally:
-            if self._gathered:
+            if self._unsent:
                 self.flush()
-            self._gathered = None
+            self._unsent = None
 
     def eof(self) -> None:
         """The peer has half-closed below all layers."""
         if self._ignores_all:  # also what is left in the layers, which they would give first
-            self._connection.happened(Happening.PEER_ENDED)
+            self._connection.handle_ending(Event.PEER_ENDED)
         else:
             self._take(self._pipeline.eof())
 
@@ -98,29 +98,29 @@ class Stack:
         commands with an answer to each.
         """
         connection, pipeline = self._connection, self._pipeline
-        if connection.paused or self._gathered is not None:
+        if connection.paused or self._unsent is not None:
             return  # this goes on when it is resumed, or in the loop that calls us
-        self._gathered = []
+        self._unsent = []
         try:
-            self._act_on_each(events)
+            self._handle_events(events)
         except ssl.SSLError as error:
             connection.reason = Failure(error)
-            connection.happened(Happening.CLOSE)
-            connection.happened(Happening.PEER_ENDED)  # no end of its own is to come
+            connection.handle_ending(Event.CLOSE)
+            connection.handle_ending(Event.PEER_ENDED)  # no end of its own is to come
         finally:
-            if self._gathered:
+            if self._unsent:
                 self.flush()
-            self._gathered = None
+            self._unsent = None
         if self._pipeline is not pipeline:
             self.receive(b"")  # the new one has what is left
         elif self.telnet is not None and not (connection.paused or self._ignores_all):
-            self._without_telnet(self.telnet)
+            self._settle_telnet(self.telnet)
 
-    def _act_on_each(self, events: Iterator[Any]) -> None:
+    def _handle_events(self, events: Iterator[Any]) -> None:
         connection, pipeline = self._connection, self._pipeline
         for event in events:
             if type(event) is not DataReceived:
-                self._act_on(event)
+                self._handle(event)
             elif connection.ending is None or connection.is_open:
                 self._deliver(event.data)
             if connection.paused or self._pipeline is not pipeline:
@@ -129,9 +129,9 @@ class Stack:
                 return
 
     @property
-    def answers_our_end(self) -> bool:
+    def peer_answers_end(self) -> bool:
         """Whether the peer is to answer the end of our side: on TLS, once keys are agreed."""
-        return self.tls is not None and (self.tls.is_established or self.tls.waiting > 0)
+        return self.tls is not None and (self.tls.is_established or self.tls.pending > 0)
 
     @property
     def _ignores_all(self) -> bool:
@@ -148,26 +148,26 @@ class Stack:
         if data:
             protocol.dataReceived(data)
 
-    def _act_on(self, event: Any) -> None:
+    def _handle(self, event: Any) -> None:
         connection = self._connection
         match event:
             case Reply(data):
                 self._write(data)
             case Ended():
-                connection.happened(Happening.PEER_ENDED)
+                connection.handle_ending(Event.PEER_ENDED)
             case _ if not connection.is_open:
                 pass  # after telnet's EOF, or after we have closed, all that comes is nothing
             case HandshakeCompleted():
                 if IHandshakeListener.providedBy(connection.protocol):
                     connection.protocol.handshakeCompleted()
             case _ if self.telnet is not None:
-                if isinstance(event, TelnetBegins):
-                    connection.telnet_begins()
-                self.telnet.tell(event)
+                if isinstance(event, TelnetStarted):
+                    connection.telnet_started()
+                self.telnet.dispatch(event)
                 if event == CommandReceived(Command.EOF):
-                    connection.happened(Happening.PEER_EOF)
+                    connection.handle_ending(Event.PEER_EOF)
 
-    def _without_telnet(self, telnet: ServedTelnet) -> None:
+    def _settle_telnet(self, telnet: ServerTelnet) -> None:
         """Remove the layer once the client has shown that it is not telnet.
 
         While that is open, tell the protocol which bytes wait.
@@ -179,8 +179,8 @@ class Stack:
             self._pipeline = Pipeline([it for it in self._pipeline.layers if it is not telnet])
             if not self._pipeline.layers:
                 connection.stack = None
-        elif telnet.held and not (telnet.is_telnet or connection.read_lost):
-            connection.protocol.undecidedDataReceived(telnet.held)
+        elif telnet.pending and not (telnet.is_telnet or connection.read_lost):
+            connection.protocol.undecidedDataReceived(telnet.pending)
 
     # What is sent
 
@@ -204,14 +204,14 @@ class Stack:
 
     def flush(self) -> None:
         """Send what was gathered."""
-        if self._gathered:
-            gathered, self._gathered = self._gathered, []
+        if self._unsent:
+            gathered, self._unsent = self._unsent, []
             self._connection.transport.write(
                 gathered[0] if len(gathered) == 1 else b"".join(gathered)
             )
 
     def _write(self, wire: bytes) -> None:
-        if self._gathered is None:
+        if self._unsent is None:
             self._connection.transport.write(wire)
         else:
-            self._gathered.append(wire)
+            self._unsent.append(wire)

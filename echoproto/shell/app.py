@@ -10,17 +10,18 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.connection import NetworkError, connect
+from echoproto.client.connection import connect
+from echoproto.errors import NetworkError
 from echoproto.shell.history import open_history
 from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
-from echoproto.wire.options import PERSON
-from echoproto.wire.telnet import TelnetCodec
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.options import SHELL_POLICY
 
 if TYPE_CHECKING:
-    from echoproto.client.connection import Connection
+    from echoproto.client.connection import ClientConnection
     from echoproto.client.target import Target
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 LINGER: Final = 1.0
 """Seconds that the peer has to send what it still has, after the last line is sent."""
@@ -34,20 +35,20 @@ async def run_shell(
     *,
     wait: float | None,
     insecure: bool,
-    eol: bytes | None,
+    line_end: bytes | None,
     telnet: TelnetMode,
     history: str,
 ) -> None:
     """Connect to `target` and run the shell until the user or the peer ends it.
 
     `wait` is the most seconds that connecting may take; with `insecure` any certificate will do.
-    `eol` is that of `Session`. `telnet` says whether the connection is telnet; "auto" is once the
-    server shows it. The history of lines is the one kept under the name `history`. Raises
+    `line_end` is that of `Session`. `telnet` says whether the connection is telnet; "auto" is once
+    the server shows it. The history of lines is the one kept under the name `history`. Raises
     NetworkError.
     """
-    session = open_session(telnet, eol)
+    session = open_session(telnet, line_end)
     async with connect(
-        target, wait, insecure=insecure, telnet=session.codec, tell=session.told
+        target, wait, insecure=insecure, telnet=session.codec, on_event=session.handle_event
     ) as connection:
         lines, problem = open_history(history)
         screen = Screen(session, history=lines, command_history=open_history("commands")[0])
@@ -57,14 +58,14 @@ async def run_shell(
             _say(f"{target.name} closed the connection.")
 
 
-def open_session(telnet: TelnetMode, eol: bytes | None) -> Session:
+def open_session(telnet: TelnetMode, line_end: bytes | None) -> Session:
     """A session that is yet to be connected."""
     # No answer to AYT: it would be typed to the server.
-    codec = TelnetCodec(PERSON, mode=telnet, ayt=b"", terminal_type=TERMINAL_TYPE)
-    return Session(codec, eol=eol)
+    codec = TelnetCodec(SHELL_POLICY, mode=telnet, ayt=b"", terminal_type=TERMINAL_TYPE)
+    return Session(codec, line_end=line_end)
 
 
-async def talk(connection: Connection, session: Session, screen: Screen) -> bool:
+async def talk(connection: ClientConnection, session: Session, screen: Screen) -> bool:
     """Run until the user ends it, or the peer: then True. Raises NetworkError."""
     session.display = screen
     tasks: list[asyncio.Task[None]] = []

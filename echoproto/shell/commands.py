@@ -11,15 +11,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from echoproto.shell.view import show
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import Option, describe
-from echoproto.wire.telnet import Command
+from echoproto.wire.telnet.commands import Command
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import Option, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from echoproto.shell.session import Session
-    from echoproto.wire.telnet import TelnetCodec
+    from echoproto.wire.telnet.codec import TelnetCodec
 
 PROMPT: Final = "echoproto> "
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from echoproto.shell.session import Session
 
-LINES: Final = DEFAULT_BUFFER
+LINE_BUFFER: Final = DEFAULT_BUFFER
 """The name of the buffer in which lines to the peer are typed."""
 
-COMMANDS: Final = "COMMANDS"
+COMMAND_BUFFER: Final = "COMMANDS"
 """The name of that for commands to the shell."""
 
 
@@ -37,7 +37,7 @@ def key_bindings(session: Session) -> KeyBindings:
 
 
 def _bind_lines(bindings: KeyBindings, session: Session) -> None:
-    here = has_focus(LINES)
+    here = has_focus(LINE_BUFFER)
     hidden = Condition(lambda: session.is_hidden)
 
     @bindings.add("c-r", filter=here & hidden)
@@ -51,7 +51,7 @@ def _bind_lines(bindings: KeyBindings, session: Session) -> None:
 
     @bindings.add("c-]", filter=here, eager=True)
     def _go_to_commands(event: KeyPressEvent) -> None:
-        event.app.layout.focus(COMMANDS)
+        event.app.layout.focus(COMMAND_BUFFER)
 
     @bindings.add("tab", filter=here)
     def _insert_tab(event: KeyPressEvent) -> None:
@@ -67,19 +67,19 @@ def _bind_lines(bindings: KeyBindings, session: Session) -> None:
 
 
 def _bind_commands(bindings: KeyBindings, session: Session) -> None:
-    here = has_focus(COMMANDS)
+    here = has_focus(COMMAND_BUFFER)
 
     @bindings.add("c-c", filter=here)
     @bindings.add("c-]", filter=here, eager=True)
     def _go_back(event: KeyPressEvent) -> None:
         event.current_buffer.reset()
-        event.app.layout.focus(LINES)
+        event.app.layout.focus(LINE_BUFFER)
 
     @bindings.add("enter", filter=here)
     def _run(event: KeyPressEvent) -> None:
         text = event.current_buffer.text.strip()
         event.current_buffer.reset(append_to_history=bool(text))
-        event.app.layout.focus(LINES)
+        event.app.layout.focus(LINE_BUFFER)
         if text:
             commands.run(session, text)
 

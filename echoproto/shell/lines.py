@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Final, Protocol
 from prompt_toolkit.utils import get_cwidth
 
 from echoproto.wire.dump import TAB_STOP
-from echoproto.wire.framing import LineSplitter, LineTooLongError
+from echoproto.wire.framing import LineSplitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 MAX_LINE: Final = 1 << 20
 """Bytes after which a line is shown although its end has not come; what follows is another."""
 
-MAX_ON_TERMINAL: Final = 1 << 12
+MAX_TERMINAL_LINE: Final = 1 << 12
 """Columns, the same for a terminal: each sequence of escape can make the work of a whole line."""
 
 MAX_SEQUENCE: Final = 1024
 """Characters after which a sequence of escape that does not end is taken for text."""
 
-MAX_MARKS: Final = 16
+MAX_COMBINING: Final = 16
 """Characters without a width of their own that go with the one before them."""
 
-MAX_BEYOND: Final = 1024
+MAX_BEYOND_END: Final = 1024
 """Columns that the cursor can be moved beyond the end of a line."""
 
 
@@ -60,17 +60,7 @@ class PlainLines:
     def feed(self, data: bytes) -> list[bytes]:
         """Add what has arrived; returns the lines that have ended. A line too long is in pieces."""
         self._splitter.feed(data)
-        return list(self._lines())
-
-    def _lines(self) -> Iterator[bytes]:
-        while True:
-            try:
-                yield from self._splitter
-            except LineTooLongError as error:
-                yield error.line
-                self._splitter.put_back(b"")  # the rest of it is not skipped
-            else:
-                return
+        return list(self._splitter.cut(keep_rest=True))
 
     @property
     def start(self) -> bytes:
@@ -162,7 +152,7 @@ class TerminalLines:
             return 0
         lines = text[: end - 1].replace("\r", "").split("\n")
         lines[0] = "".join(self._cells) + lines[0]
-        if len(lines[0]) > MAX_ON_TERMINAL:
+        if len(lines[0]) > MAX_TERMINAL_LINE:
             return 0
         self._ended += map(_bytes, lines)
         self._clear()
@@ -184,7 +174,7 @@ class TerminalLines:
             self._go((self._column // TAB_STOP + 1) * TAB_STOP)
 
     def _go(self, column: int) -> None:
-        self._column = min(max(column, 0), len(self._cells) + MAX_BEYOND)
+        self._column = min(max(column, 0), len(self._cells) + MAX_BEYOND_END)
 
     def _erase(self, how: int) -> None:
         """Erase from the cursor on (0), up to it (1), or all (2)."""
@@ -216,11 +206,11 @@ class TerminalLines:
         self._part(end)
         self._cells[self._column : end] = cells
         self._column = end
-        while len(self._cells) > MAX_ON_TERMINAL:
-            self._part(MAX_ON_TERMINAL)
-            self._ended.append(_bytes("".join(self._cells[:MAX_ON_TERMINAL])))
-            del self._cells[:MAX_ON_TERMINAL]
-            self._column = max(self._column - MAX_ON_TERMINAL, 0)
+        while len(self._cells) > MAX_TERMINAL_LINE:
+            self._part(MAX_TERMINAL_LINE)
+            self._ended.append(_bytes("".join(self._cells[:MAX_TERMINAL_LINE])))
+            del self._cells[:MAX_TERMINAL_LINE]
+            self._column = max(self._column - MAX_TERMINAL_LINE, 0)
 
     def _wide(self, text: str) -> list[str]:
         """A cell for each character, or two, or none: that goes with the one before it."""
@@ -229,7 +219,7 @@ class TerminalLines:
             width = get_cwidth(char) if char.isprintable() else 1
             before, at = (cells, len(cells)) if cells else (self._cells, self._column)
             at -= 1 + (at > 1 and not before[at - 1])  # a wide character has two cells
-            if width == 0 and at >= 0 and len(before[at]) <= MAX_MARKS:
+            if width == 0 and at >= 0 and len(before[at]) <= MAX_COMBINING:
                 before[at] += char
             else:
                 cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004

@@ -132,7 +132,7 @@ class Screen:
 
     def _layout(self, command_history: History) -> Layout:
         """The prompt for lines, and in its place that for commands while it has the focus."""
-        buffer = Buffer(name=keys.COMMANDS, history=command_history, multiline=False)
+        buffer = Buffer(name=keys.COMMAND_BUFFER, history=command_history, multiline=False)
         before = BeforeInput([("class:prompt", commands.PROMPT)])
         command_line = Window(BufferControl(buffer, input_processors=[before]), wrap_lines=True)
         at_commands = has_focus(buffer)

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from echoproto.shell.lines import PlainLines, TerminalLines
 from echoproto.shell.view import show, show_lines
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import Option
-from echoproto.wire.telnet import Command, OptionChanged, TelnetBegins
+from echoproto.wire.telnet.commands import Command, OptionChanged, TelnetStarted
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import Option
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-    from echoproto.client.connection import Connection
+    from echoproto.client.connection import ClientConnection
     from echoproto.shell.lines import Lines
-    from echoproto.wire.telnet import TelnetCodec
+    from echoproto.wire.telnet.codec import TelnetCodec
 
 PROMPT: Final = "> "
 
-FRAME: Final = 0.02
+PRINT_INTERVAL: Final = 0.02
 """Seconds between two prints of what the peer sends: in a flood, the prompt stands that long."""
 
-SETTLED: Final = 0.05
+PROMPT_DELAY: Final = 0.05
 """Seconds after which the start of a line is taken for a prompt, if no more of it comes."""
 
 MAX_PROMPT: Final = 60
@@ -58,15 +58,15 @@ class Display(Protocol):
 class Session:
     """The shell's side of one connection.
 
-    `codec` is the telnet of the connection. `eol` ends each line that is sent; None is CR LF or,
-    where telnet wants that, CR NUL. `display` must be set before anything happens.
+    `codec` is the telnet of the connection. `line_end` ends each line that is sent; None is CR LF
+    or, where telnet wants that, CR NUL. `display` must be set before anything happens.
     """
 
     display: Display
 
-    def __init__(self, codec: TelnetCodec, *, eol: bytes | None = None) -> None:
+    def __init__(self, codec: TelnetCodec, *, line_end: bytes | None = None) -> None:
         self.codec = codec
-        self._eol = eol
+        self._line_end = line_end
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # of the peer's line that has no end yet, as far as it is the prompt
         self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
@@ -99,7 +99,7 @@ class Session:
                 prompt = show(self._lines.take())
                 self._start = b""
             self.display.print([*prompt, *show(data, "class:sent"), ("", "\n")])
-        self._to_send.put_nowait(data + (self._eol or self.codec.line_end))
+        self._to_send.put_nowait(data + (self._line_end or self.codec.line_end))
 
     def send_command(self, command: Command) -> None:
         """Send a telnet command, which makes the connection telnet if it may be that."""
@@ -134,10 +134,10 @@ class Session:
             self._start = b""
             self.display.print(show_lines([rest]))
 
-    def told(self, event: NamedTuple) -> None:
+    def handle_event(self, event: NamedTuple) -> None:
         """Act on what telnet tells."""
         match event:
-            case TelnetBegins():
+            case TelnetStarted():
                 self._begin_telnet()
             case OptionChanged(Side.REMOTE, Option.ECHO, on):
                 if not on:
@@ -152,7 +152,7 @@ class Session:
 
     # On a connection
 
-    async def receive_from(self, connection: Connection) -> None:
+    async def receive_from(self, connection: ClientConnection) -> None:
         """Receive until the peer has sent its last byte. Raises NetworkError."""
         loop = asyncio.get_running_loop()
         settled: asyncio.TimerHandle | None = None
@@ -160,11 +160,11 @@ class Session:
             if settled:
                 settled.cancel()
             self.receive(data)
-            settled = loop.call_later(SETTLED, self.settle)
-            await asyncio.sleep(FRAME)
+            settled = loop.call_later(PROMPT_DELAY, self.settle)
+            await asyncio.sleep(PRINT_INTERVAL)
         self.receive_eof()
 
-    async def send_to(self, connection: Connection) -> None:
+    async def send_to(self, connection: ClientConnection) -> None:
         """Send what was typed, in order, up to the `end` of it. Raises NetworkError."""
         while (item := await self._to_send.get()) is not None:
             if not isinstance(item, Command):

@@ -24,6 +24,8 @@ from itertools import accumulate
 from operator import length_hint
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from echoproto.errors import LineTooLongError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,17 +50,6 @@ _LARGE_LIMIT: Final = 4 * 1024
 _LF, _CR = 0x0A, 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
 _CR_OR_LF: Final = re.compile(rb"[\r\n]")
-
-
-class LineTooLongError(ValueError):
-    """A line is longer than the limit.
-
-    `line` is what has come of it, without its end. The rest of it is skipped.
-    """
-
-    def __init__(self, line: bytes, max_length: int) -> None:
-        super().__init__(f"a line of more than {max_length} bytes")
-        self.line = line
 
 
 def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
@@ -175,7 +166,7 @@ class LineSplitter:
             self._split()
         return self._untaken
 
-    def let_go(self) -> bool:
+    def discard_taken(self) -> bool:
         """Drop the lines that were taken. Return whether nothing is left but an unfinished line."""
         if self.unsplit or length_hint(self._untaken):
             return False
@@ -192,6 +183,21 @@ class LineSplitter:
         """All complete lines. Raises as `split` does, and goes on when iterated again."""
         while length_hint(lines := self.split()):
             yield from lines
+
+    def cut(self, *, keep_rest: bool) -> Iterator[bytes]:
+        """Give all complete lines; a line that is too long is cut at the limit.
+
+        With `keep_rest` the rest of it follows, as a line of its own; otherwise it is skipped.
+        """
+        while True:
+            try:
+                yield from self
+            except LineTooLongError as error:
+                yield error.line
+                if keep_rest:
+                    self.put_back(b"")
+            else:
+                return
 
     @property
     def partial(self) -> bytes:

@@ -61,13 +61,13 @@ class TLS(Layer):
         self._is_ending = False  # `finish` was called
         self._tcp_has_ended = False  # `eof` was called
         self._has_ended = False  # `Ended` was given
-        self._waiting = b""  # to be encrypted once that is possible
-        self._untold: ssl.SSLError | None = None  # what `take` met in place of data
+        self._pending = b""  # to be encrypted once that is possible
+        self._pending_error: ssl.SSLError | None = None  # what `take` met in place of data
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Bytes that were sent and cannot be encrypted yet: the peer can make that last."""
-        return len(self._waiting)
+        return len(self._pending)
 
     def receive(self, data: bytes) -> Iterator[NamedTuple]:
         """Take `data`, at once; give what it holds, a record at a time."""
@@ -91,11 +91,11 @@ class TLS(Layer):
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
-            self._untold = error
+            self._pending_error = error
             return None
         self.received += len(plain)
         if not plain:
-            self._untold = ssl.SSLZeroReturnError()
+            self._pending_error = ssl.SSLZeroReturnError()
         return plain or None
 
     @property
@@ -117,26 +117,26 @@ class TLS(Layer):
             except ssl.SSLWantReadError:
                 self._can_send = False
         if not self._is_ending:
-            self._waiting += data
-        return self._encrypt_waiting()
+            self._pending += data
+        return self._encrypt_pending()
 
     def finish(self) -> bytes:
         """End our side with close_notify, after all that waits."""
         self._is_ending, self._can_send = True, False
-        return self._encrypt_waiting()
+        return self._encrypt_pending()
 
     def _find_events(self) -> Iterator[NamedTuple]:
         incoming, outgoing = self._incoming, self._outgoing
         if not self.is_established:
             yield from self._shake_hands()
-        if self._untold is not None:
-            error, self._untold = self._untold, None
+        if self._pending_error is not None:
+            error, self._pending_error = self._pending_error, None
             yield from self._without_data(error)
         while True:
             # What OpenSSL answers of itself (new keys, for one) is given after the data that came
             # with it, not before: if the iterator is dropped there, nothing is lost. The order on
             # the wire is the same, as it also leaves with what the application sends meanwhile.
-            if (outgoing.pending or not self._can_send) and (reply := self._encrypt_waiting()):
+            if (outgoing.pending or not self._can_send) and (reply := self._encrypt_pending()):
                 yield Reply(reply)
             if not incoming.pending or not self.is_established:
                 break
@@ -180,22 +180,22 @@ class TLS(Layer):
         self._incoming.read()
         return Ended(clean)
 
-    def _encrypt_waiting(self) -> bytes:
+    def _encrypt_pending(self) -> bytes:
         """Encrypt what waits, then end our side if that is asked for; as far as OpenSSL lets us.
 
         Returns all that is to be sent, also what OpenSSL itself has to say.
         """
         if not self.is_established:
             return self._outgoing.read()
-        pieces, waiting, done = [], memoryview(self._waiting), 0
+        pieces, waiting, done = [], memoryview(self._pending), 0
         with suppress(ssl.SSLWantReadError):
             while done < len(waiting):
                 self._tls.write(waiting[done : done + _PIECE])
                 done += _PIECE
                 pieces.append(self._outgoing.read())
-        self._waiting = self._waiting[done:]
-        self._can_send = not self._waiting and not self._is_ending
-        if self._is_ending and not self._waiting and not self.is_finished:
+        self._pending = self._pending[done:]
+        self._can_send = not self._pending and not self._is_ending
+        if self._is_ending and not self._pending and not self.is_finished:
             self._notify_close()
         return b"".join([*pieces, self._outgoing.read()])
 

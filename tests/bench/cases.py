@@ -18,8 +18,8 @@ from bench.servers import CannotError, missing
 TESTS = Path(__file__).parents[1]
 SPARE_FILES = 200
 """File descriptors that a process needs besides those of its connections."""
-MOST_PROCESSES = 1000
-PATIENCE = 30.0
+MAX_PROCESSES = 1000
+TIMEOUT = 30.0
 """Seconds that a load may take for connecting and closing."""
 
 
@@ -83,7 +83,7 @@ def check(case, peer):
         raise CannotError(f"ulimit -n is {files}, {case.connections + SPARE_FILES} are needed")
     if case.tls and shutil.which("openssl") is None:
         raise CannotError("openssl is not installed: apt install openssl")
-    if peer.forks and case.connections > MOST_PROCESSES:
+    if peer.forks and case.connections > MAX_PROCESSES:
         raise CannotError("would run a process for each connection")
 
 
@@ -106,7 +106,7 @@ def measure(case, peer, server, seconds):
             cwd=TESTS,
             capture_output=True,
             text=True,
-            timeout=seconds + PATIENCE,
+            timeout=seconds + TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired:

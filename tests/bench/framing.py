@@ -14,7 +14,7 @@ from time import process_time
 from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 
@@ -68,12 +68,12 @@ class Bare(LineReceiver):
 
 
 def Echo():
-    return Connection(EchoProtocol())
+    return ServerConnection(EchoProtocol())
 
 
 def OnConnection():
     """As it is where a reactor has accepted it, but for the reactor."""
-    return Connection(Ours())
+    return ServerConnection(Ours())
 
 
 def line_and_stock(end):
@@ -120,7 +120,7 @@ def compare(what, unit, count, chunks, *makers, before=b""):
 
 def show_lines_a_chunk():
     """The usual case is one line a chunk: a request, and then its reply."""
-    print(f"{'lines of 64 bytes, ns each':38}   Ours  Stock  ratio  wanted          on Connection")
+    print(f"{'lines of 64 bytes, ns each':38}   Ours  Stock  ratio  wanted  on ServerConnection")
     for name, end in ENDS.items():
         line, stock = line_and_stock(end)
         for count, wanted in WANTED.items():

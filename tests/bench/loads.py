@@ -21,9 +21,9 @@ import uvloop
 
 from bench.measure import cpu_time
 from echoproto.client.bench import Bench
-from echoproto.client.connection import NetworkError
 from echoproto.client.load import Load
 from echoproto.client.target import take_target
+from echoproto.errors import NetworkError
 
 WINDOW = (0.1, 0.95)
 """The parts of the time at which the CPU time is read."""
@@ -39,7 +39,7 @@ def run_bench(given, tell=lambda _seconds, _messages: None):
     target, _ = take_target([f"{scheme}://127.0.0.1:{given.port}"])
     work = Load(given.connections, given.depth, given.size, b"\r\n", duration=given.seconds)
     bench = Bench(target, work, insecure=True)
-    bench.tell = tell
+    bench.on_progress = tell
     try:
         uvloop.run(bench.run())
     except (NetworkError, OSError) as error:

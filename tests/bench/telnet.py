@@ -11,9 +11,9 @@ from time import process_time
 
 from twisted.internet.testing import StringTransport
 
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
-from echoproto.shell.lines import MAX_ON_TERMINAL, PlainLines, TerminalLines
+from echoproto.shell.lines import MAX_TERMINAL_LINE, PlainLines, TerminalLines
 
 ROUNDS = 5
 CHUNK = 64 * 1024
@@ -45,7 +45,7 @@ TO_THE_SHELL = {
 
 def echo_of(chunk, *, first=HELLO, mode="stream"):
     """Seconds of CPU that the server takes for `chunk`."""
-    connection = Connection(EchoProtocol(mode))
+    connection = ServerConnection(EchoProtocol(mode))
     connection.makeConnection(StringTransport())
     connection.dataReceived(first)
     start = process_time()
@@ -56,7 +56,7 @@ def echo_of(chunk, *, first=HELLO, mode="stream"):
 def lines_of(chunk, kind):
     """Seconds of CPU that the shell takes for `chunk`, in a line that is long."""
     lines = kind()
-    lines.feed(b"x" * (MAX_ON_TERMINAL - 1))
+    lines.feed(b"x" * (MAX_TERMINAL_LINE - 1))
     start = process_time()
     lines.feed(chunk)
     return process_time() - start

@@ -16,7 +16,7 @@ from echoproto.cli import main
 atexit.register(lambda: print("modules:", *sys.modules, file=sys.stderr))
 main()
 """
-SHARED = {"group", "options", "run", "piping"}
+SHARED = {"group", "options", "run", "piping", "report"}
 HEAVY = {"asyncio", "ssl", "prompt_toolkit", "twisted", "uvloop", "matplotlib"}
 
 
@@ -32,7 +32,7 @@ def commands_in(modules):
     return {name.removeprefix(prefix) for name in modules if name.startswith(prefix)} - SHARED
 
 
-def rooms_in(modules):
+def packages_in(modules):
     names = [name.split(".")[1] for name in modules if name.startswith("echoproto.")]
     return set(names) - {"cli"}
 
@@ -49,7 +49,7 @@ def rooms_in(modules):
 def test_help_imports_the_command_that_it_is_about_and_nothing_heavy(words, commands):
     modules = modules_after(*words)
     assert commands_in(modules) == commands
-    assert rooms_in(modules) == set()
+    assert packages_in(modules) == set()
     assert modules & HEAVY == set()
 
 
@@ -65,7 +65,7 @@ def test_help_imports_the_command_that_it_is_about_and_nothing_heavy(words, comm
 def test_a_command_imports_no_other_and_no_server(command, more, server):
     modules = modules_after(command, *more, f"127.0.0.1:{server.port}")
     assert commands_in(modules) == {command}
-    assert rooms_in(modules) <= {"client", "wire", "shell"}
+    assert packages_in(modules) <= {"client", "wire", "shell"}
     assert ("echoproto.shell" in modules) == (command == "bench")  # its table
     assert "twisted" not in modules
 

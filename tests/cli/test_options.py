@@ -11,9 +11,18 @@ from support import BIN, run
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-w", "0", "localhost:1"], "Invalid value for '-w' / '--wait': 0.0 is not in the range"),
-        (["-w", "nan", "localhost:1"], "Invalid value for '-w' / '--wait': 'nan' is no number of"),
-        (["-w", "inf", "localhost:1"], "Invalid value for '-w' / '--wait': 'inf' is no number of"),
+        (
+            ["-w", "0", "localhost:1"],
+            "Invalid value for '-w' / '--wait': '0' is not a number of sec",
+        ),
+        (
+            ["-w", "nan", "localhost:1"],
+            "Invalid value for '-w' / '--wait': 'nan' is not a number of",
+        ),
+        (
+            ["-w", "inf", "localhost:1"],
+            "Invalid value for '-w' / '--wait': 'inf' is not a number of",
+        ),
         (["localhost"], "localhost: the port is missing; give HOST PORT, HOST:PORT, "),
         (["localhost", "0"], "localhost 0: '0' is not a port from 1 to 65535; "),
         (["ftp://localhost"], "ftp://localhost: unknown scheme ftp://; "),

@@ -12,7 +12,7 @@ from support import DEADLINE, run, start
 PROGRAM = """
 import asyncio, os, sys
 from echoproto.cli.run import run
-from echoproto.client.connection import NetworkError
+from echoproto.errors import NetworkError
 
 async def command():
     {}

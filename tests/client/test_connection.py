@@ -14,11 +14,13 @@ from contextlib import suppress
 
 import pytest
 
-from echoproto.client.connection import MAX_QUEUED, NetworkError, connect
+from echoproto.client.connection import MAX_QUEUED, connect
 from echoproto.client.target import Target
+from echoproto.errors import NetworkError
 from echoproto.wire.layer import Reply
-from echoproto.wire.options import PIPE
-from echoproto.wire.telnet import Command, OptionChanged, TelnetCodec
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import Command, OptionChanged
+from echoproto.wire.telnet.options import PIPE_POLICY
 from echoproto.wire.tls import TLS, HandshakeCompleted
 from peers import everything, peer, talk, tls_peer
 from support import DEADLINE, Output, program, receive_all
@@ -39,7 +41,7 @@ def target_of(port, scheme):
 
 
 def telnet():
-    return TelnetCodec(PIPE, ayt=b"")
+    return TelnetCodec(PIPE_POLICY, ayt=b"")
 
 
 # Without layers
@@ -90,7 +92,7 @@ def test_what_tls_and_telnet_tell_is_told_in_its_order(certificate):
     with tls_peer(
         certificate, lambda tls: tls.sendall(DO_BINARY + b"!"), scheme="telnets"
     ) as target:
-        assert talk(target, everything, telnet=telnet(), tell=told.append) == b"!"
+        assert talk(target, everything, telnet=telnet(), on_event=told.append) == b"!"
     assert isinstance(told[0], HandshakeCompleted)
     assert isinstance(told[1], OptionChanged)
     assert len(told) == 2
@@ -228,7 +230,7 @@ def test_while_a_peer_renegotiates_and_stops_nothing_more_is_taken(certificate):
             process.send_signal(signal.SIGSTOP)  # it has asked for new keys, and goes on no more
             receiving = asyncio.create_task(everything(connection))
             sent = 0
-            while not connection._tls.waiting:
+            while not connection._tls.pending:
                 assert await connection.send(b"line\n")
                 sent += 1
             one_more = asyncio.create_task(connection.send(b"line\n"))

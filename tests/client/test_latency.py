@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echoproto.client.latency import LONGEST, PERCENTILES, Latencies
+from echoproto.client.latency import MAX_LATENCY, PERCENTILES, Latencies
 
 NAMES = ["mean", "min", *(f"p{percentile}" for percentile in PERCENTILES), "max"]
 
-times = st.floats(min_value=1e-4, max_value=LONGEST)
+times = st.floats(min_value=1e-4, max_value=MAX_LATENCY)
 
 
 def recorded(seconds):

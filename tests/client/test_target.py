@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from echoproto.client.target import Target, TargetError, take_target
+from echoproto.client.target import Target, take_target
+from echoproto.errors import TargetError
 
 
 @pytest.mark.parametrize(

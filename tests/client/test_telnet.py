@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import PERSON, PIPE, Option
-from echoproto.wire.telnet import (
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import (
     Command,
     CommandReceived,
     OptionChanged,
     SubnegotiationReceived,
-    TelnetBegins,
-    TelnetCodec,
+    TelnetStarted,
 )
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import PIPE_POLICY, SHELL_POLICY, Option
 from peers import everything
 from telnet_peer import MEBIBYTE, person, talking
 from telnet_rules import EVERYTHING, data_of, received
@@ -71,7 +71,7 @@ def test_what_is_no_data_is_told_in_its_order():
 
     asyncio.run(main())
     assert told == [
-        TelnetBegins(),
+        TelnetStarted(),
         OptionChanged(Side.LOCAL, Option.NAWS, on=True),
         OptionChanged(Side.REMOTE, Option.ECHO, on=True),
         CommandReceived(Command.AYT),
@@ -152,8 +152,8 @@ def test_a_person_is_not_a_pipe():
             assert await telnet.receive() == b"!"
             await peer.hears(answer + IAC + WILL + BINARY)
 
-    asyncio.run(main(PERSON, IAC + DO + ECHO + IAC + WILL + TTYPE))
-    asyncio.run(main(PIPE, IAC + DONT + ECHO + IAC + WONT + TTYPE))
+    asyncio.run(main(SHELL_POLICY, IAC + DO + ECHO + IAC + WILL + TTYPE))
+    asyncio.run(main(PIPE_POLICY, IAC + DONT + ECHO + IAC + WONT + TTYPE))
 
 
 def test_answers_wait_for_the_end_of_a_large_send_and_stand_in_their_order():
@@ -173,7 +173,7 @@ def test_answers_wait_for_the_end_of_a_large_send_and_stand_in_their_order():
             assert not sending.done()
             assert not then.done()
             expected = (
-                TelnetCodec(PERSON).send(data)
+                TelnetCodec(SHELL_POLICY).send(data)
                 + (IAC + WILL + NAWS + NAWS_80_24)
                 + (IAC + WILL + TTYPE)
                 + (IAC + WONT + UNKNOWN)
@@ -189,7 +189,7 @@ def test_answers_wait_for_the_end_of_a_large_send_and_stand_in_their_order():
             assert await peer.rest() == b""
             codec = TelnetCodec(EVERYTHING)
             assert data_of(received(codec, wire)) == data + b"then"
-            assert codec.held == b""
+            assert codec.pending == b""
 
     asyncio.run(main())
 

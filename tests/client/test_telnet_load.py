@@ -8,11 +8,13 @@ from contextlib import suppress
 
 import pytest
 
-from echoproto.client.connection import CHUNK, MAX_QUEUED, Connection, NetworkError, connect
+from echoproto.client.connection import MAX_QUEUED, MAX_RECEIVE, ClientConnection, connect
 from echoproto.client.target import Target
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import PERSON, PIPE, Option
-from echoproto.wire.telnet import Command, TelnetCodec
+from echoproto.errors import NetworkError
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import Command
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import PIPE_POLICY, SHELL_POLICY, Option
 from peers import everything, until, was_reset
 from support import DEADLINE, serve
 from telnet_peer import MEBIBYTE, person, talking
@@ -33,7 +35,7 @@ AWKWARD = bytes(range(256)) + b"\r\n\r\0\r\r\n\n\xff\xff\xff\xfd\x1f\xff\xf0"
 # Much of it
 
 
-class Watched(Connection):
+class Watched(ClientConnection):
     """A connection that notes how much waits to be sent."""
 
     most = 0
@@ -58,7 +60,7 @@ def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(large):
             await until(lambda: len(telnet._queued) > MAX_QUEUED)
             assert not asking.done()
             # It begins to read: all goes on.
-            expected = TelnetCodec(PERSON).send(large) + answer * times
+            expected = TelnetCodec(SHELL_POLICY).send(large) + answer * times
             wire += await peer.reads(len(expected) - len(wire))
             assert wire == expected
             await asking
@@ -68,7 +70,7 @@ def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(large):
                 peer.ends()
                 received += await everything(telnet)
             assert received == b"done"
-            assert telnet.most <= MAX_QUEUED + CHUNK
+            assert telnet.most <= MAX_QUEUED + MAX_RECEIVE
 
     asyncio.run(main())
 
@@ -81,7 +83,7 @@ def test_both_sides_send_much_at_the_same_time():
 
             async def peer_sends():
                 for _ in range(10):
-                    await peer.say(TelnetCodec(PERSON).send(data[: len(data) // 10 + 1]))
+                    await peer.say(TelnetCodec(SHELL_POLICY).send(data[: len(data) // 10 + 1]))
                     await peer.say(IAC + DO + UNKNOWN)
                 peer.ends()
 
@@ -107,7 +109,7 @@ def test_both_sides_send_much_at_the_same_time():
     asyncio.run(main())
 
 
-async def through(port, data, *, first=b"", policy=PIPE):
+async def through(port, data, *, first=b"", policy=PIPE_POLICY):
     """`data` through an echo server on telnet, in the manner of a pipe."""
     codec = TelnetCodec(policy)
     async with (
@@ -203,7 +205,7 @@ def test_a_peer_that_has_closed_takes_no_more():
             peer.sock.close()
             assert await telnet.receive() == b"bye"
             with suppress(NetworkError):
-                while await telnet.send(b"x" * CHUNK):
+                while await telnet.send(b"x" * MAX_RECEIVE):
                     pass
             telnet.send_command(Command.AYT)
             telnet.resize(1, 1)

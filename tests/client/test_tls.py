@@ -120,9 +120,8 @@ def test_a_certificate_that_nobody_trusts_is_refused_in_one_clear_line(tls_serve
 def test_a_certificate_of_another_host_is_refused_in_one_clear_line(tls_server):
     name = f"tls://127.0.0.1:{tls_server.port}"
     assert fails(name) == (
-        f"echoproto: cannot connect to {name}: its certificate is not trusted: IP address "
-        "mismatch, certificate is not valid for '127.0.0.1'. "
-        "(SSL_CERT_FILE names one that is; -k takes any)"
+        f"echoproto: cannot connect to {name}: its certificate is for another name: "
+        "IP address mismatch, certificate is not valid for '127.0.0.1'. (-k takes any)"
     )
 
 

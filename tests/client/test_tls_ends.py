@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from echoproto.client.connection import CHUNK, NetworkError
+from echoproto.client.connection import MAX_RECEIVE
+from echoproto.errors import NetworkError
 from peers import RESET_AT_CLOSE, everything, printed, talk, tls_peer, was_reset
 from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run, start
 
@@ -75,7 +76,7 @@ def test_half_close_loses_nothing_of_what_has_arrived_already(certificate, versi
         # is slower than the peer, and its input ends.
         assert await asyncio.to_thread(sent_all.wait, DEADLINE)
         received = await connection.receive()
-        assert len(received) < CHUNK
+        assert len(received) < MAX_RECEIVE
         await connection.send_eof()
         return received + await everything(connection)
 
@@ -139,7 +140,7 @@ def test_sending_to_a_peer_that_has_closed_ends_in_good_order(certificate, versi
     async def script(connection):
         assert await everything(connection) == b"bye"
         with suppress(NetworkError):  # a reset, if the peer has not read all
-            while await connection.send(b"x" * CHUNK):
+            while await connection.send(b"x" * MAX_RECEIVE):
                 pass
         await connection.send_eof()
         assert await connection.receive() == b""

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 import pytest
 
-from echoproto.wire.telnet import Command
+from echoproto.wire.telnet.commands import Command
 from putty import SPECIAL, Putty
 from support import (
     BIN,

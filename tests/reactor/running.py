@@ -39,13 +39,13 @@ class Recorder(Protocol):
     def __init__(self):
         self.received = b""
         self.lost = Future()
-        self.told = []
+        self.calls = []
 
     def dataReceived(self, data):
         self.received += data
 
     def connectionLost(self, reason):
-        self.told.append("lost")
+        self.calls.append("lost")
         self.lost.set_result(reason.value)
 
     def why_lost(self):
@@ -63,11 +63,11 @@ class HalfCloseable(Recorder):
         self.write_lost = Future()
 
     def readConnectionLost(self):
-        self.told.append("read lost")
+        self.calls.append("read lost")
         self.read_lost.set_result(None)
 
     def writeConnectionLost(self):
-        self.told.append("write lost")
+        self.calls.append("write lost")
         self.write_lost.set_result(None)
 
 

@@ -36,7 +36,7 @@ class Answers(Recorder):
     """It answers all at the end of the client."""
 
     def readConnectionLost(self):
-        self.told.append("read lost")
+        self.calls.append("read lost")
         self.transport.write(self.received)
         self.transport.loseConnection()
 

@@ -92,7 +92,7 @@ def test_connections_and_data_are_served(reactor, delay):
         reactor.iterate(delay)
         assert client.recv(100) == b"hello"
         client.close()
-        iterate_until(reactor, lambda: factory.made[0].told == ["lost"], delay)
+        iterate_until(reactor, lambda: factory.made[0].calls == ["lost"], delay)
 
 
 def test_what_is_ready_is_done_without_delay(reactor):

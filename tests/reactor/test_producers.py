@@ -23,21 +23,21 @@ class Push:
     def __init__(self, transport, chunks):
         self.transport = transport
         self.chunks = chunks
-        self.told = []
+        self.calls = []
         self.paused = False
 
     def pauseProducing(self):
         assert not self.paused
         self.paused = True
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self):
         self.paused = False
-        self.told.append("resume")
+        self.calls.append("resume")
         self.go()
 
     def stopProducing(self):
-        self.told.append("stop")
+        self.calls.append("stop")
 
     def go(self):
         while self.chunks and not self.paused:
@@ -56,10 +56,10 @@ class Pull:
         self.transport = transport
         self.chunks = chunks
         self.pieces = pieces
-        self.told = []
+        self.calls = []
 
     def resumeProducing(self):
-        self.told.append("resume")
+        self.calls.append("resume")
         if self.chunks:
             self.chunks -= 1
             for _ in range(self.pieces):
@@ -69,21 +69,21 @@ class Pull:
             self.transport.loseConnection()
 
     def stopProducing(self):
-        self.told.append("stop")
+        self.calls.append("stop")
 
 
 class Idle(Pull):
     """A producer that has nothing to write."""
 
     def resumeProducing(self):
-        self.told.append("resume")
+        self.calls.append("resume")
 
 
 def settle(running, producer):
     """Wait until nothing more can be sent."""
     told = -1
-    while told != len(producer.told):
-        told = len(producer.told)
+    while told != len(producer.calls):
+        told = len(producer.calls)
         for _ in range(3):
             running.call(lambda: None)
 
@@ -103,7 +103,7 @@ def test_a_push_producer_is_paused_while_much_is_unsent(running):
     assert producer.chunks > 100
     assert receive_all(client) == CHUNK * 300
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert producer.told == (["pause", "resume"] * len(producer.told))[: len(producer.told)]
+    assert producer.calls == (["pause", "resume"] * len(producer.calls))[: len(producer.calls)]
 
 
 def test_a_push_producer_is_told_no_more_after_it_is_unregistered(running):
@@ -112,11 +112,11 @@ def test_a_push_producer_is_told_no_more_after_it_is_unregistered(running):
     running.call(producer.go)
     settle(running, producer)
     running.call(protocol.transport.unregisterProducer)
-    told = list(producer.told)
+    told = list(producer.calls)
     receive_exactly(client, (300 - producer.chunks) * len(CHUNK))
     client.close()
     protocol.why_lost()
-    assert producer.told == told
+    assert producer.calls == told
 
 
 @only_uvloop
@@ -126,9 +126,9 @@ def test_a_push_producer_is_paused_at_once_where_much_is_unsent_already(running)
     for _ in range(300):
         running.call(protocol.transport.write, CHUNK)
     producer = register(running, protocol.transport, Push(protocol.transport, 1))
-    assert producer.told == ["pause"]
+    assert producer.calls == ["pause"]
     assert len(receive_all(client)) == len(CHUNK) * 301
-    assert producer.told == ["pause", "resume"]
+    assert producer.calls == ["pause", "resume"]
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 16])
@@ -147,7 +147,7 @@ def test_a_pull_producer_waits_while_its_reader_does(running):
     assert producer.chunks > 9_000
     client.close()
     protocol.why_lost()
-    assert producer.told[-2:] == ["resume", "stop"]
+    assert producer.calls[-2:] == ["resume", "stop"]
 
 
 def test_a_pull_producer_is_asked_once_for_all_that_it_writes_at_a_time(running):
@@ -176,7 +176,7 @@ def test_a_pull_producer_that_writes_nothing_is_not_asked_again_and_again(runnin
     producer = register(running, protocol.transport, Idle(protocol.transport, 0))
     for _ in range(5):
         running.call(lambda: None)
-    assert producer.told == ["resume"]
+    assert producer.calls == ["resume"]
     running.call(protocol.transport.unregisterProducer)
     running.call(protocol.transport.loseConnection)
     assert receive_all(client) == b""
@@ -186,11 +186,11 @@ def test_a_pull_producer_that_wrote_nothing_is_asked_after_the_next_write(runnin
     client, protocol = running.pair(Recorder)
     producer = register(running, protocol.transport, Idle(protocol.transport, 0))
     running.call(lambda: None)
-    asked = len(producer.told)
+    asked = len(producer.calls)
     running.call(protocol.transport.write, b"more")
     assert client.recv(10) == b"more"
     running.call(lambda: None)
-    assert len(producer.told) == asked + 1
+    assert len(producer.calls) == asked + 1
 
 
 def test_a_file_is_sent_by_twisteds_own_sender(running):
@@ -216,7 +216,7 @@ def test_the_connection_is_not_lost_before_its_producer_has_given_all(running, k
     running.call(protocol.transport.loseConnection)
     assert receive_all(client) == CHUNK * 300
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert "stop" not in producer.told
+    assert "stop" not in producer.calls
 
 
 def test_a_half_close_waits_for_a_pull_producer(running):
@@ -248,7 +248,7 @@ def test_a_producer_is_stopped_once_when_the_connection_is_lost(running, kind, e
     else:
         running.call(protocol.transport.abortConnection)
     protocol.why_lost()
-    assert producer.told.count("stop") == 1
+    assert producer.calls.count("stop") == 1
 
 
 @pytest.mark.parametrize("kind", [Push, Pull])
@@ -257,7 +257,7 @@ def test_a_producer_that_comes_too_late_is_stopped(running, kind):
     client.close()
     protocol.why_lost()
     producer = register(running, protocol.transport, kind(protocol.transport, 1))
-    assert producer.told == ["stop"]
+    assert producer.calls == ["stop"]
 
 
 def test_there_can_be_one_producer_only(running):
@@ -269,7 +269,7 @@ def test_there_can_be_one_producer_only(running):
     second = register(running, protocol.transport, Push(protocol.transport, 1))
     running.call(second.go)
     assert receive_all(client) == CHUNK
-    assert first.told == []
+    assert first.calls == []
 
 
 def test_stop_consuming_takes_the_producer_away_and_closes(running):
@@ -278,7 +278,7 @@ def test_stop_consuming_takes_the_producer_away_and_closes(running):
     running.call(protocol.transport.stopConsuming)
     assert receive_all(client) == b""
     protocol.why_lost()
-    assert producer.told == []
+    assert producer.calls == []
 
 
 def test_a_push_producer_can_follow_a_pull_producer(running):

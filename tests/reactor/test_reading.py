@@ -94,9 +94,9 @@ def test_a_pause_when_connected_holds_the_end_back_too(running, protocol):
         client.shutdown(socket.SHUT_WR)
         paused = running.accepted()
         turns(running)
-        assert paused.told == []
+        assert paused.calls == []
         running.call(paused.transport.resumeProducing)
-        eventually(lambda: paused.told, "the end")  # noqa: B023
+        eventually(lambda: paused.calls, "the end")  # noqa: B023
 
 
 def test_a_pause_holds_the_end_back_too(running):
@@ -106,7 +106,7 @@ def test_a_pause_holds_the_end_back_too(running):
     client.sendall(b"one")
     client.shutdown(socket.SHUT_WR)
     turns(running)
-    assert (protocol.received, protocol.told) == (b"", [])
+    assert (protocol.received, protocol.calls) == (b"", [])
     running.call(protocol.transport.resumeProducing)
     protocol.read_lost.result(DEADLINE)
     assert protocol.received == b"one"
@@ -164,7 +164,7 @@ def test_resuming_after_the_end_of_the_client_does_not_tell_of_it_twice(running)
     turns(running)
     running.call(protocol.transport.loseConnection)
     protocol.why_lost()
-    assert protocol.told == ["read lost", "lost"]
+    assert protocol.calls == ["read lost", "lost"]
 
 
 def test_the_rest_goes_to_the_protocol_that_the_transport_is_given(running):

@@ -208,6 +208,6 @@ def test_the_reactor_stops_with_a_paused_connection(running, protocol):
     client, protocol = running.pair(protocol)
     running.call(protocol.transport.write, bytes(1 << 24))
     running.stop()
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
     with suppress(ConnectionError):
         receive_all(client)

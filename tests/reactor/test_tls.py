@@ -154,7 +154,7 @@ def test_an_end_without_tls_goodbye_is_the_end(running, starting):
     assert secure.recv(100) == b"hello"
     secure.close()
     protocol.why_lost()
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 def test_a_write_after_the_loss_over_tls_is_dropped(running, starting):

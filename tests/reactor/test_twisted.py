@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SUITE = Path(__file__).parent / "twisted_suite.py"
-PATIENCE = 300
+TIMEOUT = 300
 """Seconds. A single test that hangs is ended, and fails, long before."""
 
 
@@ -40,7 +40,7 @@ def outcomes(reactor, module, folder):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

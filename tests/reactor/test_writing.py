@@ -76,7 +76,7 @@ def test_what_is_written_after_the_loss_is_dropped(running):
     methods = "loseConnection abortConnection unregisterProducer stopConsuming stopProducing"
     for method in [*methods.split(), "pauseProducing", "resumeProducing"]:
         running.call(getattr(transport, method))
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 def test_the_descriptor_of_a_lost_connection_is_minus_one(running):
@@ -187,7 +187,7 @@ def test_abort_resets_the_connection_and_drops_what_is_not_sent(running):
     assert isinstance(protocol.why_lost(), ConnectionAborted)
     with pytest.raises(ConnectionResetError):
         receive_all(client)
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 def test_abort_is_not_heard_of_within_its_own_call(running):
@@ -233,7 +233,7 @@ def test_a_reset_is_the_end_of_every_kind_of_protocol(running, protocol):
     client, protocol = running.pair(protocol)
     reset(client)
     assert type(protocol.why_lost()) is ConnectionLost
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 def test_the_end_of_the_client_is_connection_done(running):
@@ -253,7 +253,7 @@ def test_a_protocol_that_can_half_close_writes_on_after_the_end_of_the_client(ru
     running.call(protocol.transport.loseConnection)
     assert receive_all(client) == MUCH
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert protocol.told == ["read lost", "lost"]
+    assert protocol.calls == ["read lost", "lost"]
 
 
 def test_a_protocol_that_half_closes_hears_on(running):
@@ -269,7 +269,7 @@ def test_a_protocol_that_half_closes_hears_on(running):
     assert protocol.received == b"still here"
     running.call(protocol.transport.loseConnection)
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert protocol.told == ["write lost", "read lost", "lost"]
+    assert protocol.calls == ["write lost", "read lost", "lost"]
 
 
 def test_half_close_waits_until_all_is_sent(running):
@@ -277,12 +277,12 @@ def test_half_close_waits_until_all_is_sent(running):
     running.call(protocol.transport.write, MUCH)
     running.call(protocol.transport.loseWriteConnection)
     running.call(protocol.transport.loseWriteConnection)
-    assert "write lost" not in protocol.told
+    assert "write lost" not in protocol.calls
     assert receive_all(client) == MUCH
     protocol.write_lost.result(10)
     running.call(protocol.transport.loseConnection)
     protocol.why_lost()
-    assert protocol.told == ["write lost", "lost"]
+    assert protocol.calls == ["write lost", "lost"]
 
 
 def test_a_protocol_that_cannot_half_close_may_do_so(running):
@@ -308,7 +308,7 @@ def test_lose_connection_when_told_that_the_write_side_is_closed(running):
     client, protocol = running.pair(Closes)
     assert receive_all(client) == b""
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert protocol.told == ["write lost", "lost"]
+    assert protocol.calls == ["write lost", "lost"]
 
 
 def test_half_close_and_lose_connection_in_one_turn_is_lose_connection(running):
@@ -321,7 +321,7 @@ def test_half_close_and_lose_connection_in_one_turn_is_lose_connection(running):
     client, protocol = running.pair(Closes)
     assert receive_all(client) == b"bye"
     assert isinstance(protocol.why_lost(), ConnectionDone)
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 @pytest.mark.parametrize("protocol", [Recorder, HalfCloseable])

@@ -1,4 +1,4 @@
-"""`Connection` under attack: whatever the peer, the transport and the protocol do, in any order.
+"""`ServerConnection` under attack, by the peer, the transport and the protocol, in any order.
 
 Four rules hold for every sequence: what came before the end is delivered once and in order;
 nothing is delivered to a protocol that has paused, closed or lost its connection; the peer's end is
@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from echoproto.server.backpressure import BY_PROTOCOL, BY_TRANSPORT
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
@@ -137,7 +137,7 @@ class Scripted(LineProtocol):
         self.stays_open = stays_open
         self.numbers = count()
         self.delivered = []
-        self.told = self.lost = 0
+        self.calls = self.lost = 0
         self.is_closed = False
         self.has_raised = False
 
@@ -164,7 +164,7 @@ class Scripted(LineProtocol):
     def peerHalfClosed(self):
         assert not self.is_closed, "told after the end"
         assert not self.transport.paused, "told while paused"
-        self.told += 1
+        self.calls += 1
         self.act()
         if not self.stays_open:
             super().peerHalfClosed()
@@ -305,7 +305,7 @@ def play(kind, steps, protocol, contexts):
     tls = TLS(theirs, server_side=False) if theirs else None
     wire = Wire()
     peer = Peer(wire, telnet="telnet" in kind, tls=tls)
-    connection = Connection(protocol, LineFactory(registry=Registry(), tls=ours))
+    connection = ServerConnection(protocol, LineFactory(registry=Registry(), tls=ours))
     wire.protocol = connection
     wire.call(connection.makeConnection, wire)
     peer.answer()
@@ -339,11 +339,11 @@ KINDS = ["plain", "telnet", "tls", "telnet tls"]
 
 def check(wire, peer, protocol):
     assert protocol.delivered == peer.sent[: len(protocol.delivered)], "in order, once"
-    assert protocol.told <= 1
-    if protocol.told:
+    assert protocol.calls <= 1
+    if protocol.calls:
         assert protocol.delivered == peer.sent, "all that came before the end"
     if not (protocol.is_closed or protocol.has_raised or wire.reset):
-        assert protocol.told == 1, "the end is told"
+        assert protocol.calls == 1, "the end is told"
 
 
 @settings(max_examples=150, derandomize=True)
@@ -369,7 +369,7 @@ def connected(protocol, kind="plain", **kwargs):
     """A protocol on a wire, which is given what a test says."""
     wire = Wire()
     protocol.telnet = "always" if kind == "telnet" else "never"
-    wire.protocol = Connection(protocol, LineFactory(registry=Registry(), **kwargs))
+    wire.protocol = ServerConnection(protocol, LineFactory(registry=Registry(), **kwargs))
     wire.protocol.makeConnection(wire)
     return wire
 
@@ -412,7 +412,7 @@ def test_what_comes_after_telnets_eof_is_not_kept():
     wire = connected(protocol, "telnet")
     for _ in range(100):
         wire.protocol.dataReceived(IAC_EOF + b"x" * 10_000)
-    assert len(wire.protocol.stack.telnet.held) < 20_000
+    assert len(wire.protocol.stack.telnet.pending) < 20_000
 
 
 def test_to_stop_is_to_close():
@@ -446,8 +446,8 @@ class Raises(LineProtocol):
         if line == b"half-close":
             self.transport.loseWriteConnection()
 
-    def telnetBegins(self):
-        self.call("telnetBegins")
+    def telnetStarted(self):
+        self.call("telnetStarted")
 
     def telnetCommandReceived(self, command):
         self.call("telnetCommandReceived", command)
@@ -474,14 +474,14 @@ class Told:
     def connected(self, connection):
         pass
 
-    def telnetBegan(self, connection):
+    def telnet_started(self, connection):
         pass
 
     def disconnected(self, connection, reason):  # noqa: ARG002
         self.reasons.append(reason.value)
 
 
-CALLBACKS = ["lineReceived", "telnetBegins", "telnetCommandReceived", "peerHalfClosed",
+CALLBACKS = ["lineReceived", "telnetStarted", "telnetCommandReceived", "peerHalfClosed",
              "connectionLost"]  # fmt: skip
 
 

@@ -48,10 +48,10 @@ def test_plain_data_costs_the_same_few_frames_and_calls_of_c_whatever_it_is(chun
     connection, echoed = connected()
     cost = events(connection, chunk)
     assert cost == [
-        ("call", "Connection.dataReceived"),
+        ("call", "ServerConnection.dataReceived"),
         ("c_call", "len"),
         ("call", "EchoProtocol.dataReceived"),
-        ("call", "Connection.write"),
+        ("call", "ServerConnection.write"),
         ("c_call", "list.append"),
     ]
     assert echoed == [chunk]

@@ -18,7 +18,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import Clock
 
 from echoproto.server import ending
-from echoproto.server.ending import ENDING, LINGER, Action, Ending, Happening, State
+from echoproto.server.ending import ENDING, LINGER, Action, Ending, Event, State
 from echoproto.server.factory import LineFactory
 from echoproto.server.listener import Listener, make_listener
 from echoproto.server.protocol import LineProtocol
@@ -42,8 +42,8 @@ class Recorded:
     def deliver_end(self):
         self.done.append(Action.DELIVER)
 
-    def tell_end(self):
-        self.done.append(Action.TELL)
+    def notify_end(self):
+        self.done.append(Action.NOTIFY)
 
     def half_close(self):
         self.done.append(Action.HALF_CLOSE)
@@ -52,12 +52,12 @@ class Recorded:
         self.done.append(Action.CLOSE)
 
 
-@pytest.mark.parametrize(("state", "happening"), list(product(State, Happening)))
-def test_what_happens_does_what_its_row_says_and_without_a_row_nothing(state, happening):
+@pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
+def test_what_happens_does_what_its_row_says_and_without_a_row_nothing(state, event):
     recorded = Recorded()
     recorded.ending.state = state
-    recorded.ending.happened(happening)
-    then, action = ENDING.get((state, happening), (state, None))
+    recorded.ending.handle(event)
+    then, action = ENDING.get((state, event), (state, None))
     assert recorded.ending.state is then
     assert recorded.done == ([action] if action not in (None, Action.WAIT) else [])
     assert len(recorded.clock.getDelayedCalls()) == (action is Action.WAIT)
@@ -73,34 +73,34 @@ def test_every_state_is_reached_and_leads_to_the_same_end_whatever_happens_first
         reached |= more
     assert reached == set(State)
     for state in set(State) - {State.LOST}:
-        assert ENDING[state, Happening.LOST] == (State.LOST, None)
-        assert ENDING[state, Happening.ABORT] == (State.CLOSING, None)
+        assert ENDING[state, Event.LOST] == (State.LOST, None)
+        assert ENDING[state, Event.ABORT] == (State.CLOSING, None)
 
 
 def test_no_way_leads_back():
     """From a state that was left none returns, so that every end comes to its end."""
     leads = {(before, after) for (before, _), (after, _) in ENDING.items() if before is not after}
-    order = [State.OPEN, State.EOF, State.EOF_TOLD, State.ENDED, State.TOLD, State.LINGERING,
-             State.CLOSING, State.LOST]  # fmt: skip
+    order = [State.OPEN, State.EOF, State.EOF_NOTIFIED, State.ENDED, State.NOTIFIED,
+             State.LINGERING, State.CLOSING, State.LOST]  # fmt: skip
     backwards = {(a, b) for a, b in leads if order.index(a) >= order.index(b)}
     assert not backwards
 
 
-@pytest.mark.parametrize("happening", Happening)
-def test_who_was_first_is_who_left_open(happening):
+@pytest.mark.parametrize("event", Event)
+def test_who_was_first_is_who_left_open(event):
     recorded = Recorded()
-    for then in [happening, Happening.CLOSE, Happening.PEER_ENDED, Happening.LOST]:
-        recorded.ending.happened(then)
-    ours = [Happening.CLOSE, Happening.FINISH, Happening.ABORT]
-    does_nothing = [Happening.DELIVERED, Happening.SENT, Happening.TIME_UP]
-    assert recorded.ending.is_ours == (happening in ours + does_nothing)
-    assert recorded.ending.first is (Happening.CLOSE if happening in does_nothing else happening)
+    for then in [event, Event.CLOSE, Event.PEER_ENDED, Event.LOST]:
+        recorded.ending.handle(then)
+    ours = [Event.CLOSE, Event.FINISH, Event.ABORT]
+    does_nothing = [Event.DELIVERED, Event.SENT, Event.TIME_UP]
+    assert recorded.ending.is_ours == (event in ours + does_nothing)
+    assert recorded.ending.first is (Event.CLOSE if event in does_nothing else event)
 
 
 def test_time_is_up_once_and_not_after_the_connection_was_lost():
     recorded = Recorded()
-    for happening in [Happening.FINISH, Happening.SENT, Happening.SENT]:
-        recorded.ending.happened(happening)
+    for event in [Event.FINISH, Event.SENT, Event.SENT]:
+        recorded.ending.handle(event)
     assert len(recorded.clock.getDelayedCalls()) == 1
     recorded.clock.advance(LINGER - 0.1)
     assert recorded.done == [Action.HALF_CLOSE]
@@ -108,8 +108,8 @@ def test_time_is_up_once_and_not_after_the_connection_was_lost():
     assert recorded.done == [Action.HALF_CLOSE, Action.CLOSE]
 
     recorded = Recorded()
-    for happening in [Happening.FINISH, Happening.SENT, Happening.LOST]:
-        recorded.ending.happened(happening)
+    for event in [Event.FINISH, Event.SENT, Event.LOST]:
+        recorded.ending.handle(event)
     assert not recorded.clock.getDelayedCalls()
 
 
@@ -133,14 +133,14 @@ class Recorder(LineProtocol):
     stays_open = False
 
     def connectionMade(self):
-        self.told = []
+        self.calls = []
         self.lost = Future()
         self.waits = {}
 
     def tell(self, what):
-        assert "lost" not in self.told
+        assert "lost" not in self.calls
         assert not self.transport.paused
-        self.told.append(what)
+        self.calls.append(what)
         if not self.future(what).done():
             self.future(what).set_result(None)
 
@@ -174,7 +174,7 @@ class Recorder(LineProtocol):
             super().peerHalfClosed()
 
     def connectionLost(self, reason):
-        self.told.append("lost")
+        self.calls.append("lost")
         self.lost.set_result(reason.value)
 
 
@@ -277,9 +277,9 @@ class World:
         why = protocol.lost.result(DEADLINE)
         if kinds and self.kind != "twisted's tls":  # which makes a reason of its own
             assert isinstance(why, kinds), why
-        assert protocol.told.count("lost") == 1
-        assert protocol.told.count("half-closed") <= 1
-        return [what for what in protocol.told if what != "lost"]
+        assert protocol.calls.count("lost") == 1
+        assert protocol.calls.count("half-closed") <= 1
+        return [what for what in protocol.calls if what != "lost"]
 
 
 SCENARIOS = []
@@ -371,7 +371,7 @@ def the_peer_sends_eof_and_half_closes_and_the_protocol_goes_on(world):
     world.waits_for(protocol, "half-closed")
     world.call(protocol.sendLine, b"still here")
     client.hears(b"one\r\nstill here\r\n")
-    wait_for_state(world, protocol, State.TOLD)
+    wait_for_state(world, protocol, State.NOTIFIED)
     world.call(protocol.transport.loseConnection)
     assert client.hears_the_end() == b""
     client.close()
@@ -432,7 +432,7 @@ def pausing(world, *, resumes):
     client.end()
     for number in range(resumes):
         world.waits_for(protocol, b"pause")
-        assert protocol.told.count(b"pause") == number + 1
+        assert protocol.calls.count(b"pause") == number + 1
         protocol.waits.clear()
         world.call(protocol.resumeProducing)
     assert client.hears_the_end() == b"one\r\ntwo\r\nthree\r\nfour\r\n"
@@ -480,7 +480,7 @@ def the_peer_half_closes_and_the_protocol_holds_lines(world):
             world.call(protocol.transport.abortConnection)
             assert world.is_lost(protocol, ConnectionAborted) == [b"one", b"hold"]
         world.call(protocol.resumeProducing)
-        assert protocol.told[-1] == "lost"
+        assert protocol.calls[-1] == "lost"
 
 
 @plays(*ON_TELNET)
@@ -512,7 +512,7 @@ def the_peer_sends_eof_and_the_protocol_holds_lines(world):
         answered = [b"two", "half-closed"] * (then in ("resume", "end"))
         assert world.is_lost(protocol) == [b"one", b"hold", *answered]
         world.call(protocol.resumeProducing)
-        assert protocol.told[-1] == "lost"
+        assert protocol.calls[-1] == "lost"
 
 
 @plays(*WITH_ROWS_OF_OUR_OWN)

@@ -17,7 +17,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.protocols.test import test_basic
 from twisted.python.failure import Failure
 
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 from echoproto.wire.framing import ANY_LINE_END
@@ -100,7 +100,7 @@ class Recorder(LineProtocol):
 
 def connected(protocol=None):
     protocol = protocol or Recorder()
-    Connection(protocol).makeConnection(StringTransport())
+    ServerConnection(protocol).makeConnection(StringTransport())
     return protocol
 
 

@@ -31,17 +31,17 @@ class Observer:
 
     def __init__(self, name="", told=None):
         self.name = name
-        self.told = [] if told is None else told
+        self.calls = [] if told is None else told
         self.reasons = []
 
     def connected(self, connection):
-        self.told.append(f"{self.name}{connection.number} connected")
+        self.calls.append(f"{self.name}{connection.number} connected")
 
-    def telnetBegan(self, connection):
-        self.told.append(f"{self.name}{connection.number} telnet")
+    def telnet_started(self, connection):
+        self.calls.append(f"{self.name}{connection.number} telnet")
 
     def disconnected(self, connection, reason):
-        self.told.append(f"{self.name}{connection.number} disconnected")
+        self.calls.append(f"{self.name}{connection.number} disconnected")
         self.reasons.append(reason.value)
 
 
@@ -142,7 +142,7 @@ class NeverKnows(LineProtocol):
     def connectionLost(self, reason):  # noqa: ARG002
         self.calls.append("lost")
 
-    def telnetBegins(self):
+    def telnetStarted(self):
         self.calls.append("telnet")
 
 
@@ -172,7 +172,7 @@ def test_a_protocol_never_knows_of_a_connection_that_an_observer_refuses(
     lost(running, connection)
     assert never_knows.calls == []
     for observer in (before, refusing, after):
-        assert observer.told == ["1 connected", "1 disconnected"]
+        assert observer.calls == ["1 connected", "1 disconnected"]
     assert connection.closed_by_us
     assert not registry.connections
 

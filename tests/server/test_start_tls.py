@@ -45,12 +45,12 @@ class Starts(LineProtocol):
 
     def connectionMade(self):
         self.lines = []
-        self.told = []
+        self.calls = []
         self.lost = Future()
         self.write, self.write_sequence = self.transport.write, self.transport.writeSequence
 
     def handshakeCompleted(self):
-        self.told.append("handshake")
+        self.calls.append("handshake")
 
     def lineReceived(self, line):
         self.lines.append(line)
@@ -67,12 +67,12 @@ class Starts(LineProtocol):
                 self.sendLine(b"got " + line)
 
     def peerHalfClosed(self):
-        self.told.append("half-closed")
+        self.calls.append("half-closed")
         self.sendLine(b"bye")
         super().peerHalfClosed()
 
     def connectionLost(self, reason):
-        self.told.append("lost")
+        self.calls.append("lost")
         self.lost.set_result(reason)
 
 
@@ -103,7 +103,7 @@ def test_what_is_written_before_is_in_the_clear_and_what_is_written_after_is_not
     assert receive_exactly(client, 9 + len(GO_AHEAD)) == b"got one\r\n" + GO_AHEAD
     peer.handshake()
     assert peer.receive_exactly(len(EARLY)) == EARLY
-    assert protocol.told == ["handshake"]
+    assert protocol.calls == ["handshake"]
     peer.sendall(b"two\nthr")
     peer.sendall(b"ee\n")
     assert peer.receive_exactly(20) == b"got two\r\ngot three\r\n"
@@ -127,7 +127,7 @@ def test_plain_text_behind_the_line_is_no_line(running, client):
     assert b"pieces" not in answer
     protocol.lost.result(DEADLINE)
     assert protocol.lines == [b"one", b"starttls"]
-    assert protocol.told == ["lost"]
+    assert protocol.calls == ["lost"]
 
 
 def test_telnet_behind_the_line_is_no_line_either(running, client):
@@ -167,7 +167,7 @@ def test_a_client_that_half_closes_then_gets_its_answers(running, client, contex
         assert peer.is_clean
     client.close()
     protocol.lost.result(DEADLINE)
-    assert protocol.told == ["handshake", *["half-closed"] * is_told, "lost"]
+    assert protocol.calls == ["handshake", *["half-closed"] * is_told, "lost"]
 
 
 def test_closing_then_sends_everything_and_the_end_of_tls(running, client):
@@ -181,7 +181,7 @@ def test_closing_then_sends_everything_and_the_end_of_tls(running, client):
     assert receive_all(client) == b""
     protocol.lost.result(DEADLINE)
     assert protocol.lines == [b"one", b"starttls", b"close"]
-    assert protocol.told == ["handshake", "lost"]
+    assert protocol.calls == ["handshake", "lost"]
 
 
 def test_a_client_that_goes_away_in_the_handshake_is_lost(running, client):
@@ -190,7 +190,7 @@ def test_a_client_that_goes_away_in_the_handshake_is_lost(running, client):
     client.shutdown(socket.SHUT_WR)
     receive_all(client)
     protocol.lost.result(DEADLINE)
-    assert "handshake" not in protocol.told
+    assert "handshake" not in protocol.calls
 
 
 def test_backpressure_holds_inside_tls(running, client):

@@ -15,18 +15,14 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
 import support
-from echoproto.server.connection import Connection
+from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 from echoproto.wire.layer import DataReceived
-from echoproto.wire.negotiation import Policy, Side
-from echoproto.wire.options import PERSON, Option
-from echoproto.wire.telnet import (
-    FREE_REPLY,
-    Command,
-    TelnetBegins,
-    TelnetCodec,
-)
+from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, TelnetCodec
+from echoproto.wire.telnet.commands import Command, TelnetStarted
+from echoproto.wire.telnet.negotiation import Policy, Side
+from echoproto.wire.telnet.options import SHELL_POLICY, Option
 from support import DEADLINE, connect, receive_all, receive_exactly
 from telnet_rules import BINARY, ECHO, NAWS, SGA, TIMING_MARK, TTYPE, data_of, received
 
@@ -476,7 +472,7 @@ def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options):
             got = exchange(sock, sent, every=MEBIBYTE // 8, do=look)
         assert len(most) > 8
         assert max(most) - before < 8 * MEBIBYTE
-        assert len(got) <= len(sent) + FREE_REPLY
+        assert len(got) <= len(sent) + MAX_REPLY_EXCESS
         assert "Traceback" not in server.stop()
 
 
@@ -657,7 +653,7 @@ def connected(protocol=None, *chunks):
     """A protocol that has received `chunks`, and what it has for a transport."""
     protocol = protocol or Recorder()
     wire = StringTransport()
-    Connection(protocol).makeConnection(wire)
+    ServerConnection(protocol).makeConnection(wire)
     for chunk in chunks:
         protocol.transport.dataReceived(chunk)
     return protocol, wire
@@ -723,7 +719,7 @@ def test_with_telnet_always_options_can_be_asked_for_as_soon_as_telnet_begins():
         def connectionMade(self):
             self.calls.append("made")
 
-        def telnetBegins(self):
+        def telnetStarted(self):
             self.calls.append(("begins", self.is_telnet))
             self.requestTelnetOption(Side.REMOTE, Option.NAWS, on=True)
 
@@ -996,7 +992,7 @@ def test_a_chunk_of_many_commands_is_answered_in_one_write():
 
     wire = Counting()
     protocol = EchoProtocol()
-    Connection(protocol).makeConnection(wire)
+    ServerConnection(protocol).makeConnection(wire)
     protocol.transport.dataReceived(HELLO)
     before = wire.writes
     protocol.transport.dataReceived((b"x" + NOP + IAC + DO + TIMING_MARK) * 1000)
@@ -1103,7 +1099,7 @@ def test_lines_of_a_telnet_client_are_counted_as_typed(log_lines):
 def test_a_cr_before_binary_takes_no_lf_after_it():
     on, off = IAC + WILL + BINARY, IAC + WONT + BINARY
     _, sent = echo(HELLO + b"a\r" + on + b"x" + off + b"\nb")
-    assert data_of(received(TelnetCodec(PERSON), sent)) == b"a\r\nx\r\nb"
+    assert data_of(received(TelnetCodec(SHELL_POLICY), sent)) == b"a\r\nx\r\nb"
 
 
 def test_in_line_mode_the_cr_before_what_was_erased_takes_no_lf_after_it():
@@ -1144,7 +1140,7 @@ def plain_part(stream):
     codec = TelnetCodec(Policy(), mode="auto")
     before = b""
     for event in received(codec, stream):
-        if isinstance(event, TelnetBegins):
+        if isinstance(event, TelnetStarted):
             return before
         if isinstance(event, DataReceived):
             before += event.data
@@ -1176,10 +1172,10 @@ def test_however_a_stream_is_cut_the_client_reads_the_same_echo(stream, cuts, mo
         assert sent.startswith(expected)
         assert sent_whole.startswith(expected)
         # A client that is telnet knows it from the first command that it sent on.
-        client, other = TelnetCodec(PERSON), TelnetCodec(PERSON)
+        client, other = TelnetCodec(SHELL_POLICY), TelnetCodec(SHELL_POLICY)
         read = received(client, sent[len(expected) :])
         assert data_of(read) == data_of(received(other, sent_whole[len(expected) :]))
-        assert client.held == b""
+        assert client.pending == b""
         assert client.options(Side.REMOTE) == other.options(Side.REMOTE)
         assert protocol.transport.disconnecting == same.transport.disconnecting
     assert protocol.lines_received == same.lines_received

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 SUITE = Path(__file__).parent / "users_suite.py"
-PATIENCE = 600
+TIMEOUT = 600
 """Seconds. A single test that hangs is ended, and fails, long before."""
 
 SHOWN = 50
@@ -95,7 +95,7 @@ def outcomes(which, names, folder):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

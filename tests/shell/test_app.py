@@ -6,7 +6,7 @@ import pytest
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 
-from echoproto.client.connection import NetworkError
+from echoproto.errors import NetworkError
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -26,16 +26,16 @@ from in_shell import (
 SIZE = SB + NAWS + b"\0\x50\0\x18" + SE
 
 
-@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
-def test_one_line_typed_is_one_line_sent(eol):
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+def test_one_line_typed_is_one_line_sent(line_end):
     async def script(type_, peer, _):
         type_("hello" + ENTER)
-        await peer.has_received(b"hello" + eol)
+        await peer.has_received(b"hello" + line_end)
         type_(ENTER)
-        await peer.has_received(eol + eol)
+        await peer.has_received(line_end + line_end)
 
-    received, shown = in_shell(script, eol=eol)
-    assert received == b"hello" + eol + eol
+    received, shown = in_shell(script, line_end=line_end)
+    assert received == b"hello" + line_end + line_end
     assert "hello\r\n" in shown.text
 
 
@@ -138,15 +138,15 @@ def test_it_does_not_answer_ayt_for_that_would_be_typed_to_the_server():
     assert in_shell(script, telnet="always")[0] == b""
 
 
-@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
-def test_a_line_end_that_was_asked_for_is_what_is_sent(eol):
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+def test_a_line_end_that_was_asked_for_is_what_is_sent(line_end):
     async def script(type_, peer, screen):
         await peer.say(WILL + SGA + WILL + ECHO + b"$ ")
         await screen.shows("$ ")
         type_("ls" + ENTER)
-        await peer.has_received(b"ls" + eol)
+        await peer.has_received(b"ls" + line_end)
 
-    in_shell(script, eol=eol)
+    in_shell(script, line_end=line_end)
 
 
 def test_what_is_typed_that_is_no_text_is_escaped_for_telnet():

@@ -6,9 +6,10 @@ import pytest
 
 from echoproto.shell import commands
 from echoproto.shell.commands import COMMANDS, complete, describe_options
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import PERSON, Option
-from echoproto.wire.telnet import Command, TelnetCodec
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import Command
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import SHELL_POLICY, Option
 from in_shell import DO, ECHO, ENTER, NAWS, SB, SE, WILL, Recording, in_shell
 
 SENDABLE = [
@@ -144,7 +145,7 @@ STOPS = {Side.LOCAL: Command.DONT, Side.REMOTE: Command.WONT}
 
 
 def codec_that_heard(*said, mode="always"):
-    codec = TelnetCodec(PERSON, mode=mode, terminal_type="dumb", window_size=(80, 24))
+    codec = TelnetCodec(SHELL_POLICY, mode=mode, terminal_type="dumb", window_size=(80, 24))
     for command, option in said:
         list(codec.receive(bytes([Command.IAC, command, option])))
     return codec
@@ -152,7 +153,7 @@ def codec_that_heard(*said, mode="always"):
 
 @pytest.mark.parametrize(
     ("side", "option"),
-    [(side, option) for side in Side for option in sorted(PERSON.of(side))],
+    [(side, option) for side in Side for option in sorted(SHELL_POLICY.of(side))],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_every_option_that_can_be_agreed_on_has_words(side, option):
@@ -165,7 +166,7 @@ def test_every_option_that_can_be_agreed_on_has_words(side, option):
 
 
 def test_all_options_together_are_a_line_each_the_servers_first():
-    agreed = [(SAYS[side], option) for side in Side for option in PERSON.of(side)]
+    agreed = [(SAYS[side], option) for side in Side for option in SHELL_POLICY.of(side)]
     lines = describe_options(codec_that_heard(*agreed))
     assert lines == [
         "The server sends 8-bit data as it is (BINARY).",
@@ -181,7 +182,7 @@ def test_all_options_together_are_a_line_each_the_servers_first():
 def test_whatever_a_server_proposes_there_are_words_for_what_comes_of_it():
     everything = [(says, option) for says in SAYS.values() for option in range(256)]
     lines = describe_options(codec_that_heard(*everything))
-    assert len(lines) == len(PERSON.local) + len(PERSON.remote)
+    assert len(lines) == len(SHELL_POLICY.local) + len(SHELL_POLICY.remote)
 
 
 def test_the_window_size_is_the_present_one():

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from echoproto.shell.lines import (
-    MAX_BEYOND,
+    MAX_BEYOND_END,
     MAX_LINE,
     MAX_SEQUENCE,
     PlainLines,
@@ -303,10 +303,10 @@ def test_a_sequence_too_long_is_the_same_however_it_is_cut(start, length):
 
 
 def test_the_cursor_goes_only_so_far_beyond_the_end():
-    assert lines_of(b"ab\x1b[999999Cx\n") == [b"ab" + b" " * MAX_BEYOND + b"x", b""]
-    assert lines_of(b"\x1b[999999G") == [b" " * MAX_BEYOND]
-    assert lines_of(b"\x1b[99999999999999999999Cx") == [b" " * MAX_BEYOND + b"x"]
-    assert lines_of(b"\t" * 9999) == [b" " * MAX_BEYOND]
+    assert lines_of(b"ab\x1b[999999Cx\n") == [b"ab" + b" " * MAX_BEYOND_END + b"x", b""]
+    assert lines_of(b"\x1b[999999G") == [b" " * MAX_BEYOND_END]
+    assert lines_of(b"\x1b[99999999999999999999Cx") == [b" " * MAX_BEYOND_END + b"x"]
+    assert lines_of(b"\t" * 9999) == [b" " * MAX_BEYOND_END]
 
 
 @pytest.mark.parametrize("size", [1024, 64 * 1024, 5_000_000])

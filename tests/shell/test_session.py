@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.shell.session import MAX_PROMPT
-from echoproto.wire.telnet import Command
+from echoproto.wire.telnet.commands import Command
 from in_shell import DO, ECHO, IAC, SGA, WILL, WONT, Recording
 
 # Lines
 
 
-@pytest.mark.parametrize(("eol", "end"), [(None, b"\r\n"), (b"\r\n", b"\r\n"), (b"\n", b"\n")])
-def test_a_line_that_is_typed_is_printed_and_sent_with_its_end(eol, end):
-    shell = Recording(eol=eol)
+@pytest.mark.parametrize(("line_end", "end"), [(None, b"\r\n"), (b"\r\n", b"\r\n"), (b"\n", b"\n")])
+def test_a_line_that_is_typed_is_printed_and_sent_with_its_end(line_end, end):
+    shell = Recording(line_end=line_end)
     shell.session.type_line("héllo")
     shell.session.type_line("")
     assert shell.printed == "> héllo\n> \n"

@@ -13,9 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["echoproto.wire"]):
     from echoproto.wire.layer import Pipeline
-    from echoproto.wire.negotiation import Side
-    from echoproto.wire.options import EACH_TIME, Option
-    from echoproto.wire.telnet import TelnetCodec, TelnetMode
+    from echoproto.wire.telnet.codec import TelnetCodec
+    from echoproto.wire.telnet.negotiation import Side
+    from echoproto.wire.telnet.options import EACH_TIME, Option
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -29,7 +29,7 @@ from telnet_rules import (
     settle,
 )
 
-MODES: list[TelnetMode] = ["auto", "always", "never"]
+MODES = ["auto", "always", "never"]
 OPTIONS = [*sorted(set(Option) - EACH_TIME), 255]
 
 

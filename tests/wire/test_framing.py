@@ -8,16 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from echoproto.wire.framing import (
-    ANY_LINE_END,
-    LineSplitter,
-    LineTooLongError,
-    line_ends_to_crlf,
-    to_crlf,
-)
-from echoproto.wire.framing import (
-    MAX_BLOCK as BLOCK,
-)
+from echoproto.errors import LineTooLongError
+from echoproto.wire.framing import ANY_LINE_END, LineSplitter, line_ends_to_crlf, to_crlf
+from echoproto.wire.framing import MAX_BLOCK as BLOCK
 
 # Few different bytes, so that line ends and delimiters are often met, and often cut.
 STREAMS = st.lists(st.sampled_from([b"a", b"b", b"\r", b"\n", b"\0"]), max_size=60).map(b"".join)
@@ -563,13 +556,13 @@ def test_letting_go_tells_whether_nothing_is_left():
     splitter = LineSplitter()
     assert splitter.take(b"one\ntwo\n") is None
     assert next(splitter.split()) == b"one"
-    assert not splitter.let_go()
+    assert not splitter.discard_taken()
     assert next(splitter.split()) == b"two"
-    assert splitter.let_go()
+    assert splitter.discard_taken()
     splitter.feed(b"thr")
-    assert not splitter.let_go()
+    assert not splitter.discard_taken()
     assert list(splitter) == []
-    assert splitter.let_go()
+    assert splitter.discard_taken()
     assert splitter.take(b"ee\n") is None  # something waited before it
     assert list(splitter) == [b"three"]
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import PERSON, PIPE, SERVER, Option
-from echoproto.wire.telnet import CommandReceived, OptionChanged, TelnetBegins, TelnetCodec
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import CommandReceived, OptionChanged, TelnetStarted
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import PIPE_POLICY, SERVER_POLICY, SHELL_POLICY, Option
 from telnet_rules import (
     AYT,
     DO,
@@ -80,12 +81,16 @@ def telnet(of=EVERYTHING, **kwargs):
 
 STACKS = {
     "nothing": list,
-    "telnet": lambda: [telnet(SERVER)],
-    "telnet over xor": lambda: [Xor(), telnet(SERVER, mode="auto")],
-    "telnet over frames": lambda: [Frames(), telnet(PIPE)],
-    "telnet over telnet": lambda: [telnet(SERVER), telnet(PERSON)],
-    "telnet over telnet, perhaps": lambda: [telnet(PIPE, mode="auto"), telnet(mode="auto")],
-    "telnet over frames over telnet": lambda: [telnet(PERSON), Frames(), telnet(SERVER)],
+    "telnet": lambda: [telnet(SERVER_POLICY)],
+    "telnet over xor": lambda: [Xor(), telnet(SERVER_POLICY, mode="auto")],
+    "telnet over frames": lambda: [Frames(), telnet(PIPE_POLICY)],
+    "telnet over telnet": lambda: [telnet(SERVER_POLICY), telnet(SHELL_POLICY)],
+    "telnet over telnet, perhaps": lambda: [telnet(PIPE_POLICY, mode="auto"), telnet(mode="auto")],
+    "telnet over frames over telnet": lambda: [
+        telnet(SHELL_POLICY),
+        Frames(),
+        telnet(SERVER_POLICY),
+    ],
 }
 stacks = pytest.mark.parametrize("make", STACKS.values(), ids=STACKS)
 
@@ -115,7 +120,7 @@ def test_what_one_sends_through_its_layers_the_other_receives(make):
 
 
 def test_the_events_of_all_layers_reach_the_application_in_their_order():
-    one = Pipeline([telnet(SERVER), telnet(SERVER)])
+    one = Pipeline([telnet(SERVER_POLICY), telnet(SERVER_POLICY)])
     inner = b"a" + IAC + DO + TIMING_MARK + AYT
     stream = telnet().send(inner) + IAC + b"\x01" + telnet().send(b"b" + IAC + b"\x02")
     up = [event for event in received(one, stream) if not isinstance(event, Reply)]
@@ -158,19 +163,19 @@ def test_the_events_of_the_highest_layer_are_the_oldest():
 
 
 def test_a_reply_goes_down_through_the_layers_below_its_own():
-    one = Pipeline([Frames(), Xor(), telnet(SERVER)])
+    one = Pipeline([Frames(), Xor(), telnet(SERVER_POLICY)])
     mark = IAC + DO + TIMING_MARK
     reply = reply_of(received(one, Frames().send(Xor().send(mark))))
     assert reply == Frames().send(Xor().send(IAC + WILL + TIMING_MARK))
 
 
 def test_a_reply_of_the_lowest_layer_goes_out_as_it_is():
-    one = Pipeline([telnet(SERVER), Xor()])
+    one = Pipeline([telnet(SERVER_POLICY), Xor()])
     assert reply_of(received(one, IAC + DO + TIMING_MARK)) == IAC + WILL + TIMING_MARK
 
 
 def test_a_reply_that_a_layer_keeps_is_none():
-    assert received(Pipeline([Late(), telnet(SERVER)]), IAC + DO + TIMING_MARK) == []
+    assert received(Pipeline([Late(), telnet(SERVER_POLICY)]), IAC + DO + TIMING_MARK) == []
 
 
 @stacks
@@ -198,9 +203,9 @@ def test_what_a_layer_has_for_its_end_is_not_asked_of_those_above_it():
 def test_the_end_goes_up_through_all_layers_and_each_gives_what_it_still_holds():
     one = Pipeline([telnet(mode="auto"), telnet(mode="auto")])
     assert received(one, b"a\xff") == [DataReceived(b"a")]
-    assert one.layers[0].held == b"\xff"
+    assert one.layers[0].pending == b"\xff"
     assert list(one.eof()) == [DataReceived(b"\xff"), Ended()]
-    assert not one.layers[0].held + one.layers[1].held
+    assert not one.layers[0].pending + one.layers[1].pending
 
 
 @pytest.mark.parametrize("above", [[], [telnet()], [Xor(), Frames()]])
@@ -277,8 +282,8 @@ def test_telnet_begins_in_each_layer_by_itself():
     one = Pipeline([telnet(mode="auto"), telnet(mode="auto")])
     events = received(one, b"a" + AYT + telnet().send(b"b" + AYT))
     assert [type(event) for event in events if not isinstance(event, Reply)] == [
-        *[DataReceived, TelnetBegins, CommandReceived],
-        *[DataReceived, TelnetBegins, CommandReceived],
+        *[DataReceived, TelnetStarted, CommandReceived],
+        *[DataReceived, TelnetStarted, CommandReceived],
     ]
 
 
@@ -293,7 +298,7 @@ def test_a_layer_that_changes_nothing_keeps_what_an_iterator_that_is_dropped_did
 
 
 def test_what_a_layer_has_to_say_passes_through_those_below_it_only():
-    telnet, other = TelnetCodec(PERSON), TelnetCodec(PERSON)
+    telnet, other = TelnetCodec(SHELL_POLICY), TelnetCodec(SHELL_POLICY)
     pipeline = Pipeline([telnet, other])
     assert pipeline.send_below(telnet, b"\xff") == b"\xff"
     assert pipeline.send_below(other, b"\xff") == b"\xff\xff"

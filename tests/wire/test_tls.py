@@ -485,9 +485,9 @@ def test_a_record_that_is_not_right_is_told_by_the_events_that_follow(ends):
 
 def test_what_cannot_be_sent_yet_is_counted(ends):
     client, _ = ends
-    assert client.layer.waiting == 0
+    assert client.layer.pending == 0
     client.send(b"hello")
-    assert client.layer.waiting == 5
+    assert client.layer.pending == 5
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, TypeAlias
 
-from echoproto.wire.commands import MEANS, Command, TelnetBegins
+from echoproto.wire.telnet.commands import NEGOTIATION_MEANING, Command, TelnetStarted
 
 TelnetMode: TypeAlias = Literal["auto", "always", "never"]
 
 
 _IAC: Final = bytes([Command.IAC])
-_NEGOTIATION: Final = tuple(bytes([command]) for command in MEANS)
+_NEGOTIATION: Final = tuple(bytes([command]) for command in NEGOTIATION_MEANING)
 
 # Data, with each byte 255 doubled, up to the first command or to a last IAC.
 _DATA: Final = re.compile(rb"(?:[^\xff]+|\xff\xff)*")
@@ -49,7 +49,7 @@ class Scanner:
         return self._before + self._pos
 
     @property
-    def held(self) -> bytes:
+    def pending(self) -> bytes:
         """The bytes that were not taken."""
         return self._data[self._pos :]
 
@@ -67,11 +67,11 @@ class Scanner:
 
     def take_rest(self) -> bytes:
         """Take what is held, as it is."""
-        rest = self.held
+        rest = self.pending
         self._pos = len(self._data)
         return rest
 
-    def next(self) -> bytes | tuple[int, ...] | TelnetBegins | None:
+    def next(self) -> bytes | tuple[int, ...] | TelnetStarted | None:
         """Take the next piece of data, or the next command; None if neither is whole.
 
         A command is a tuple of numbers: itself and, if it is one of negotiation, its option.
@@ -94,7 +94,7 @@ class Scanner:
         self._pos += length
         return tuple(command[1:])
 
-    def _next_untouched(self) -> bytes | TelnetBegins | None:
+    def _next_untouched(self) -> bytes | TelnetStarted | None:
         """Take what is plain; turn to telnet, or to plain for good, where the peer shows it."""
         data, end = self._data, len(self._data)
         if self.mode == "auto" and data.find(_IAC, self._pos) >= 0:
@@ -104,7 +104,7 @@ class Scanner:
                 self.mode = "never"
             elif undecided == self._pos and shown:
                 self.mode = "always"
-                return TelnetBegins()
+                return TelnetStarted()
             elif undecided < end:
                 end = undecided
         plain = data[self._pos : end]

@@ -16,10 +16,10 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from echoproto.server.connection import Connection
+    from echoproto.server.connection import ServerConnection
 
 
-def bottom_of(transport: Any) -> Any:
+def bottom_transport(transport: Any) -> Any:
     """The transport that has the socket, below all wrappers and Twisted's TLS."""
     top = _top_of(transport)
     while isinstance(top, ProtocolWrapper):
@@ -32,7 +32,7 @@ def _top_of(transport: Any) -> Any:
     if not getattr(transport, "TLS", False):
         return transport
     tls = transport.protocol
-    return tls.lowest if isinstance(tls, _Through) else tls
+    return tls.lowest if isinstance(tls, _HalfCloseForwarder) else tls
 
 
 def is_twisted_tls(transport: Any) -> bool:
@@ -40,7 +40,7 @@ def is_twisted_tls(transport: Any) -> bool:
     return getattr(transport, "TLS", False) or _tls_of(transport) is not None
 
 
-def pass_half_close_through(transport: Any, connection: Connection) -> None:
+def forward_half_close(transport: Any, connection: ServerConnection) -> None:
     """Have the transport at the bottom tell `connection` that the peer has half-closed.
 
     Twisted's TLS gets to write at once, too: in the reactor's next turn, when it would write, the
@@ -50,10 +50,10 @@ def pass_half_close_through(transport: Any, connection: Connection) -> None:
     if tls is not None:
         tls.write = partial(TLSMemoryBIOProtocol.write, tls)
         tls.writeSequence = partial(TLSMemoryBIOProtocol.writeSequence, tls)
-    bottom = transport if getattr(transport, "TLS", False) else bottom_of(transport)
+    bottom = transport if getattr(transport, "TLS", False) else bottom_transport(transport)
     lowest = getattr(bottom, "protocol", connection)
-    if lowest is not connection and not isinstance(lowest, _Through):
-        bottom.protocol = _Through(lowest, connection)
+    if lowest is not connection and not isinstance(lowest, _HalfCloseForwarder):
+        bottom.protocol = _HalfCloseForwarder(lowest, connection)
 
 
 def _tls_of(transport: Any) -> Any:
@@ -67,10 +67,10 @@ def _tls_of(transport: Any) -> Any:
 
 
 @implementer(IHalfCloseableProtocol)
-class _Through:
+class _HalfCloseForwarder:
     """The lowest wrapper, to the transport below it; but half-close is the connection's."""
 
-    def __init__(self, lowest: Any, connection: Connection) -> None:
+    def __init__(self, lowest: Any, connection: ServerConnection) -> None:
         self.lowest = lowest
         self.dataReceived = lowest.dataReceived
         self.readConnectionLost = connection.readConnectionLost

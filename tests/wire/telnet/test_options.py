@@ -5,20 +5,21 @@ from __future__ import annotations
 import pytest
 
 from echoproto.wire.layer import Reply
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import (
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import OptionChanged, SubnegotiationReceived
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import (
     EACH_TIME,
     MAX_TERMINAL_TYPE,
-    PERSON,
-    PIPE,
-    SERVER,
-    Half,
+    PIPE_POLICY,
+    SERVER_POLICY,
+    SHELL_POLICY,
     Option,
+    SideEntry,
     describe,
-    half_of,
-    told,
+    parse_subnegotiation,
+    side_entry,
 )
-from echoproto.wire.telnet import OptionChanged, SubnegotiationReceived, TelnetCodec
 from telnet_rules import (
     DO,
     DONT,
@@ -47,8 +48,8 @@ def test_an_option_is_looked_up_by_its_name_and_by_its_number():
 
 @pytest.mark.parametrize(("side", "option"), SIDES_OF_OPTIONS)
 def test_what_somebody_agrees_to_has_words(side, option):
-    anybody = [of for of in (SERVER, PIPE, PERSON) if option in of.of(side)]
-    words = describe(side, option, TelnetCodec(PERSON))
+    anybody = [of for of in (SERVER_POLICY, PIPE_POLICY, SHELL_POLICY) if option in of.of(side)]
+    words = describe(side, option, TelnetCodec(SHELL_POLICY))
     assert bool(words) is bool(anybody)
     assert "{" not in words
 
@@ -62,68 +63,71 @@ def test_an_option_has_all_three_of_parse_attribute_and_callback_or_none(option)
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\1", b"\xff" * 4, b"\0\xff", b"x" * 1000])
 def test_no_payload_is_too_strange(payload):
     for option in range(256):
-        told(option, payload)
+        parse_subnegotiation(option, payload)
 
 
 def test_an_option_that_the_table_does_not_have_is_nothing():
-    assert half_of(Side.LOCAL, UNKNOWN[0]) == Half()
-    assert describe(Side.LOCAL, UNKNOWN[0], TelnetCodec(PERSON)) == ""
-    assert told(UNKNOWN[0], b"") is None
+    assert side_entry(Side.LOCAL, UNKNOWN[0]) == SideEntry()
+    assert describe(Side.LOCAL, UNKNOWN[0], TelnetCodec(SHELL_POLICY)) == ""
+    assert parse_subnegotiation(UNKNOWN[0], b"") is None
 
 
 # The policies
 
 
 def test_a_person_agrees_to_all_that_a_pipe_agrees_to():
-    assert PIPE.local <= PERSON.local
-    assert PIPE.remote <= PERSON.remote
+    assert PIPE_POLICY.local <= SHELL_POLICY.local
+    assert PIPE_POLICY.remote <= SHELL_POLICY.remote
 
 
 # Option by option
 
 
-@pytest.mark.parametrize("of", [SERVER, PIPE, PERSON])
+@pytest.mark.parametrize("of", [SERVER_POLICY, PIPE_POLICY, SHELL_POLICY])
 def test_everybody_agrees_to_binary(of):
     assert Option.BINARY in of.local & of.remote
 
 
 def test_the_server_lets_the_client_edit_lines_and_a_person_lets_the_server_echo():
-    assert not {Option.ECHO, Option.SGA} & (SERVER.local | SERVER.remote)
-    assert {Option.ECHO, Option.SGA} <= PERSON.remote
-    assert Option.SGA in PIPE.local & PIPE.remote & PERSON.local
-    assert Option.ECHO not in PIPE.local | PIPE.remote | PERSON.local
+    assert not {Option.ECHO, Option.SGA} & (SERVER_POLICY.local | SERVER_POLICY.remote)
+    assert {Option.ECHO, Option.SGA} <= SHELL_POLICY.remote
+    assert Option.SGA in PIPE_POLICY.local & PIPE_POLICY.remote & SHELL_POLICY.local
+    assert Option.ECHO not in PIPE_POLICY.local | PIPE_POLICY.remote | SHELL_POLICY.local
 
 
 def test_timing_mark_is_answered_each_time_and_is_no_state():
     assert Option.TIMING_MARK in EACH_TIME
-    one = TelnetCodec(SERVER)
+    one = TelnetCodec(SERVER_POLICY)
     mark, yes = IAC + DO + TIMING_MARK, IAC + WILL + TIMING_MARK
     assert merged(received(one, mark + mark)) == [Reply(yes + yes)]
     assert not one.options(Side.LOCAL)
 
 
 def test_the_terminal_type_is_asked_for_and_told():
-    server, client = TelnetCodec(SERVER), TelnetCodec(PERSON, terminal_type="XTERM-256COLOR")
+    server, client = (
+        TelnetCodec(SERVER_POLICY),
+        TelnetCodec(SHELL_POLICY, terminal_type="XTERM-256COLOR"),
+    )
     asked = reply_of(received(server, IAC + WILL + TTYPE))
     assert asked == IAC + DO + TTYPE + SB + TTYPE + b"\1" + SE
     event = received(server, reply_of(received(client, asked)))[-1]
     assert event == SubnegotiationReceived(Option.TTYPE, b"\0XTERM-256COLOR")
-    news = told(*event)
+    news = parse_subnegotiation(*event)
     assert news == ("XTERM-256COLOR", "terminal_type", "terminalTypeReceived")
     assert news.arguments == ("XTERM-256COLOR",)
     assert describe(Side.LOCAL, Option.TTYPE, client) == "tells its terminal type, XTERM-256COLOR"
 
 
 def test_the_terminal_type_is_not_told_where_that_was_not_agreed_nor_asked_for():
-    assert not reply_of(received(TelnetCodec(SERVER), SB + TTYPE + b"\1" + SE))
-    one = TelnetCodec(PERSON)
+    assert not reply_of(received(TelnetCodec(SERVER_POLICY), SB + TTYPE + b"\1" + SE))
+    one = TelnetCodec(SHELL_POLICY)
     assert reply_of(received(one, IAC + DO + TTYPE)) == IAC + WILL + TTYPE
     for strange in (b"", b"\0", b"\0x", b"\1\1"):
         assert not reply_of(received(one, SB + TTYPE + strange + SE))
 
 
 def test_a_terminal_type_has_40_characters_of_ascii_at_most():
-    one = TelnetCodec(PERSON, terminal_type="é" * 50)
+    one = TelnetCodec(SHELL_POLICY, terminal_type="é" * 50)
     said = reply_of(received(one, IAC + DO + TTYPE + SB + TTYPE + b"\1" + SE))
     assert said == IAC + WILL + TTYPE + SB + TTYPE + b"\0" + b"?" * MAX_TERMINAL_TYPE + SE
 
@@ -144,12 +148,12 @@ def test_a_terminal_type_has_40_characters_of_ascii_at_most():
     ],
 )
 def test_reading_a_terminal_type(payload, name):
-    news = told(Option.TTYPE, payload)
+    news = parse_subnegotiation(Option.TTYPE, payload)
     assert (news and news.value) == name
 
 
 def test_the_window_size_is_told_and_told_again():
-    one = TelnetCodec(PERSON, window_size=(80, 24))
+    one = TelnetCodec(SHELL_POLICY, window_size=(80, 24))
     assert one.resize(90, 30) == b""
     said = reply_of(received(one, IAC + DO + NAWS))
     assert said == IAC + WILL + NAWS + SB + NAWS + b"\0\x5a\0\x1e" + SE
@@ -161,7 +165,7 @@ def test_the_window_size_is_told_and_told_again():
 
 
 def test_the_window_size_in_words_is_the_present_one():
-    one = TelnetCodec(PERSON, window_size=(80, 24))
+    one = TelnetCodec(SHELL_POLICY, window_size=(80, 24))
     assert describe(Side.LOCAL, Option.NAWS, one) == "tells its window size, 80x24"
     one.resize(100, 50)
     assert describe(Side.LOCAL, Option.NAWS, one) == "tells its window size, 100x50"
@@ -169,11 +173,11 @@ def test_the_window_size_in_words_is_the_present_one():
 
 def test_a_window_size_that_is_received_reaches_its_callback():
     stream = IAC + WILL + NAWS + SB + NAWS + b"\0\x50\0\x18" + SE + IAC + WONT + NAWS
-    _, on, size, _, off = received(TelnetCodec(SERVER), stream)
+    _, on, size, _, off = received(TelnetCodec(SERVER_POLICY), stream)
     assert (on, off) == tuple(
         OptionChanged(Side.REMOTE, Option.NAWS, on=on) for on in (True, False)
     )
-    news = told(*size)
+    news = parse_subnegotiation(*size)
     assert news == ((80, 24), "window_size", "windowSizeChanged")
     assert news.arguments == (80, 24)
 
@@ -183,5 +187,5 @@ def test_a_window_size_that_is_received_reaches_its_callback():
     [(b"\0\x50\0\x18", (80, 24)), (b"\xff\xff\0\0", (65535, 0)), (b"", None), (b"12345", None)],
 )
 def test_reading_a_window_size(payload, size):
-    news = told(Option.NAWS, payload)
+    news = parse_subnegotiation(Option.NAWS, payload)
     assert (news and news.value) == size

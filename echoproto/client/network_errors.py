@@ -1,4 +1,4 @@
-"""What goes wrong on the network, in one line for a person: `NetworkError`."""
+"""Translates what goes wrong on the network into a NetworkError: one line for a person."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
+
+from echoproto.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,9 +30,8 @@ _REASONS: Final = {
     "UNEXPECTED_EOF_WHILE_READING": "it closed during the TLS handshake",
 }
 
-
-class NetworkError(Exception):
-    """The network, or the peer, did not do what was asked; the message says what in one line."""
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
+_ANOTHER_NAME: Final = (62, 64)
 
 
 @asynccontextmanager
@@ -56,9 +57,13 @@ def tls_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        why = f"its certificate is not trusted: {error.verify_message} "
-        why += "(SSL_CERT_FILE names one that is; -k takes any)"
-        raise NetworkError(f"{what}: {why}") from None
+        if error.verify_code in _ANOTHER_NAME:
+            why, hint = "is for another name", "-k takes any"
+        else:
+            why, hint = "is not trusted", "SSL_CERT_FILE names one that is; -k takes any"
+        raise NetworkError(
+            f"{what}: its certificate {why}: {error.verify_message} ({hint})"
+        ) from None
     except ssl.SSLError as error:
         code = error.reason or "UNKNOWN_ERROR"
         why = _REASONS.get(code) or f"TLS: {code.lower().replace('_', ' ')}"

@@ -9,8 +9,9 @@ The rules (RFC 854 and 855 unless another is named):
 - Outside of BINARY (RFC 856), CR NUL is received as CR, and CR LF stays CR LF: either is the end
   of a line (RFC 1123, 3.3.1), as `framing` has it. A CR that no LF follows is sent as CR NUL.
 - TIMING-MARK (RFC 860) is answered in its place among the data. So is AYT, with text.
-- Replies never exceed what was received by more than FREE_REPLY bytes: a negotiation is answered
-  with as many bytes as it has, and other answers are left out where they would be too many.
+- Replies never exceed what was received by more than MAX_REPLY_EXCESS bytes: a negotiation is
+  answered with as many bytes as it has, and other answers are left out once they would be
+  too many.
 
 The verbs are those of every layer (`layer`). The bytes that `command`, `request`, `subnegotiate`
 and `resize` return are sent as they are, below this layer.
@@ -21,39 +22,27 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from echoproto.wire.commands import (
-    MEANS,
-    SAY,
+from echoproto.errors import NotTelnetError
+from echoproto.wire.layer import DataReceived, Ended, Layer, Reply
+from echoproto.wire.telnet.commands import (
+    NEGOTIATION_COMMAND,
+    NEGOTIATION_MEANING,
     Command,
     CommandReceived,
     OptionChanged,
     SubnegotiationReceived,
-    TelnetBegins,
+    TelnetStarted,
 )
-from echoproto.wire.layer import DataReceived, Ended, Layer, Reply
-from echoproto.wire.negotiation import Negotiation, Side
-from echoproto.wire.options import EACH_TIME, Option, half_of
-from echoproto.wire.scanner import Scanner, TelnetMode
+from echoproto.wire.telnet.negotiation import Negotiation, Side
+from echoproto.wire.telnet.options import EACH_TIME, Option, side_entry
+from echoproto.wire.telnet.scanner import Scanner, TelnetMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from echoproto.wire.negotiation import Outcome, Policy
+    from echoproto.wire.telnet.negotiation import Outcome, Policy
 
-__all__ = [
-    "FREE_REPLY",
-    "MAX_SUBNEGOTIATION",
-    "Command",
-    "CommandReceived",
-    "Event",
-    "OptionChanged",
-    "SubnegotiationReceived",
-    "TelnetBegins",
-    "TelnetCodec",
-    "TelnetMode",
-]
-
-FREE_REPLY: Final = 512
+MAX_REPLY_EXCESS: Final = 512
 """Bytes that all answers may have together, beyond what was received."""
 
 MAX_SUBNEGOTIATION: Final = 1024
@@ -64,7 +53,7 @@ Event: TypeAlias = (
     DataReceived
     | Reply
     | Ended
-    | TelnetBegins
+    | TelnetStarted
     | CommandReceived
     | OptionChanged
     | SubnegotiationReceived
@@ -138,7 +127,7 @@ class TelnetCodec(Layer):
             while not events and (piece := scanner.next()) is not None:
                 if isinstance(piece, bytes):
                     self._take_data(piece)
-                elif isinstance(piece, TelnetBegins):
+                elif isinstance(piece, TelnetStarted):
                     events.append(piece)
                 else:
                     self._take_command(*piece)
@@ -167,9 +156,9 @@ class TelnetCodec(Layer):
         return self._scanner.mode == "never"
 
     @property
-    def held(self) -> bytes:
+    def pending(self) -> bytes:
         """What has arrived and waits for more: of a command, or a 255 that may begin one."""
-        return self._scanner.held
+        return self._scanner.pending
 
     # What is sent
 
@@ -222,7 +211,7 @@ class TelnetCodec(Layer):
 
     def _speak(self) -> None:
         if self.is_plain:
-            raise ValueError("this connection is not telnet")
+            raise NotTelnetError("this connection is not telnet")
         self._scanner.mode = "always"
 
     # What is agreed
@@ -241,7 +230,7 @@ class TelnetCodec(Layer):
             self._events.append(OptionChanged(side, option, outcome.changed_to))
         if outcome.say is None:
             return b""
-        return bytes([Command.IAC, SAY[side, outcome.say], option])
+        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.say], option])
 
     # Each piece of what has arrived
 
@@ -283,7 +272,7 @@ class TelnetCodec(Layer):
         if command == Command.DO and option in EACH_TIME:
             self._say(bytes([Command.IAC, Command.WILL, option]))
             return
-        side, on = MEANS[command]
+        side, on = NEGOTIATION_MEANING[command]
         outcome = self._negotiation.received(side, option, on=on)
         self._say(self._follow(side, option, outcome))
         if outcome.changed_to:
@@ -291,7 +280,7 @@ class TelnetCodec(Layer):
 
     def _begin(self, side: Side, option: int) -> bytes:
         """What is sent when an option turns on."""
-        begin = half_of(side, option).begin
+        begin = side_entry(side, option).begin
         return self.subnegotiate(option, begin(self)) if begin else b""
 
     def _end_subnegotiation(self, *, complete: bool) -> None:
@@ -301,7 +290,7 @@ class TelnetCodec(Layer):
             return
         option, payload = content[0], content[1:]
         for side in Side:
-            answer = half_of(side, option).answer
+            answer = side_entry(side, option).answer
             if answer and self.is_on(side, option):
                 said = answer(self, payload)
                 self._answer(b"" if said is None else self.subnegotiate(option, said))
@@ -315,5 +304,5 @@ class TelnetCodec(Layer):
 
     def _answer(self, data: bytes) -> None:
         """Say what may be longer than what asked for it, unless too much was said already."""
-        if self._replied + len(data) <= max(FREE_REPLY, self._scanner.taken):
+        if self._replied + len(data) <= max(MAX_REPLY_EXCESS, self._scanner.taken):
             self._say(data)

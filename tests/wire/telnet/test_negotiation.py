@@ -6,7 +6,14 @@ from itertools import product
 
 import pytest
 
-from echoproto.wire.negotiation import _Q_METHOD, MAX_TURNS, Negotiation, Side, _Input, _State
+from echoproto.wire.telnet.negotiation import (
+    _Q_METHOD,
+    MAX_TURNS,
+    Negotiation,
+    Side,
+    _Input,
+    _State,
+)
 from telnet_rules import policy
 
 OPTION = 3

@@ -7,18 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.wire.layer import DataReceived, Ended, Reply
-from echoproto.wire.negotiation import MAX_TURNS, Side
-from echoproto.wire.options import EACH_TIME, PERSON, SERVER, Option
-from echoproto.wire.telnet import (
-    FREE_REPLY,
-    MAX_SUBNEGOTIATION,
+from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, MAX_SUBNEGOTIATION, TelnetCodec
+from echoproto.wire.telnet.commands import (
     Command,
     CommandReceived,
     OptionChanged,
     SubnegotiationReceived,
-    TelnetBegins,
-    TelnetCodec,
+    TelnetStarted,
 )
+from echoproto.wire.telnet.negotiation import MAX_TURNS, Side
+from echoproto.wire.telnet.options import EACH_TIME, SERVER_POLICY, SHELL_POLICY, Option
 from telnet_rules import (
     AYT,
     BINARY,
@@ -50,11 +48,11 @@ from telnet_rules import (
 )
 
 
-def codec(of=SERVER, **kwargs):
+def codec(of=SERVER_POLICY, **kwargs):
     return TelnetCodec(of, **kwargs)
 
 
-def events_of(*chunks, of=SERVER, **kwargs):
+def events_of(*chunks, of=SERVER_POLICY, **kwargs):
     return merged(received(codec(of, **kwargs), *chunks))
 
 
@@ -121,7 +119,7 @@ def test_a_cr_before_binary_takes_no_nul_after_it():
 
 
 def test_enter_is_cr_nul_only_to_a_peer_that_takes_each_key_by_itself():
-    one = codec(PERSON)
+    one = codec(SHELL_POLICY)
     assert one.line_end == b"\r\n"
     received(one, IAC + WILL + ECHO)
     assert one.line_end == b"\r\n"
@@ -244,7 +242,7 @@ def test_it_is_plain_until_the_peer_shows_telnet_and_then_stays_telnet(greeting)
     before = "\ufeffUTF-16\r\0".encode("utf-16") + b"\xff\xff\xff\xfe\x01\r\0"
     one = codec(mode="auto")
     events = received(one, before + greeting + b"\xff\xff\r\0")
-    assert merged(events)[:2] == [DataReceived(before), TelnetBegins()]
+    assert merged(events)[:2] == [DataReceived(before), TelnetStarted()]
     assert events[-1] == DataReceived(b"\xff\r")
     assert one.is_telnet
 
@@ -260,19 +258,19 @@ def test_a_255_that_begins_no_command_shows_that_it_is_not_telnet():
 def test_a_last_255_is_held_until_it_is_known_what_it_is():
     one = codec(mode="auto")
     assert received(one, b"a\xff") == [DataReceived(b"a")]
-    assert one.held == b"\xff"
+    assert one.pending == b"\xff"
     assert received(one, b"b") == [DataReceived(b"\xffb")]
     two = codec(mode="auto")
     received(two, b"a\xff")
     assert list(two.eof()) == [DataReceived(b"\xff"), Ended()]
-    assert two.held == b""
+    assert two.pending == b""
 
 
 def test_at_the_end_a_command_that_is_not_whole_is_nothing():
     one = codec()
     received(one, b"\xff\xfb")
     assert list(one.eof()) == [Ended()]
-    assert one.held == b""
+    assert one.pending == b""
 
 
 def test_never_is_never_and_says_so():
@@ -321,12 +319,12 @@ def test_what_is_decided_at_one_event_holds_for_the_next():
         IAC + DO + TTYPE + SB + TTYPE + b"\1" + SE + AYT,
     ],
 )
-@pytest.mark.parametrize("of", [SERVER, PERSON])
+@pytest.mark.parametrize("of", [SERVER_POLICY, SHELL_POLICY])
 def test_a_flood_of_requests_does_not_make_it_send_more_than_it_received(request_, of):
     one = codec(of, terminal_type="X" * 40, ayt=b"\r\n[the echo server is here]\r\n")
     flood = request_ * 10_000
     sent = len(reply_of(received(one, *[request_ * 1000] * 10)))
-    assert sent <= len(flood) + FREE_REPLY
+    assert sent <= len(flood) + MAX_REPLY_EXCESS
     if request_ == AYT:
         assert len(flood) // 2 < sent <= len(flood)
 
@@ -335,7 +333,7 @@ def test_nothing_that_comes_makes_it_keep_more_than_its_limits():
     one = codec()
     received(one, SB, b"x" * 1_000_000)
     received(one, *[IAC + WILL + bytes([option]) for option in range(256)])
-    assert len(one._negotiation._states) == len(SERVER.remote)
+    assert len(one._negotiation._states) == len(SERVER_POLICY.remote)
     received(one, SB, *[b"x" * 1000] * 1000)
     assert len(one._subnegotiation) <= MAX_SUBNEGOTIATION + 1
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Flag, IntEnum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from echoproto.wire.negotiation import Policy, Side
+from echoproto.wire.telnet.negotiation import Policy, Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +29,12 @@ class Role(Flag):
     NONE = 0
     SERVER = auto()
     PIPE = auto()  # a client that a program uses
-    PERSON = auto()  # a client that a person uses: the shell
-    CLIENT = PIPE | PERSON
+    SHELL = auto()  # a client that a person uses: the shell
+    CLIENT = PIPE | SHELL
     ALL = SERVER | CLIENT
 
 
-class Own(Protocol):
+class LocalInfo(Protocol):
     """What this end may tell of itself; `TelnetCodec` has it."""
 
     terminal_type: str
@@ -42,20 +42,21 @@ class Own(Protocol):
 
 
 @dataclass(frozen=True)
-class Half:
+class SideEntry:
     """An option as one side has it."""
 
     agreed_by: Role = Role.NONE
     """Who agrees when the peer proposes it."""
     words: str = ""
-    """What the side does that has it on, after "This shell" or "The server"; `own` is an Own."""
-    begin: Callable[[Own], bytes] | None = None
+    """What the side does that has it on, after "This shell" or "The server"; `own` is a
+    LocalInfo."""
+    begin: Callable[[LocalInfo], bytes] | None = None
     """The subnegotiation that we send when the option turns on."""
-    answer: Callable[[Own, bytes], bytes | None] | None = None
+    answer: Callable[[LocalInfo, bytes], bytes | None] | None = None
     """Our answer, if any, to a subnegotiation that is received while the option is on."""
 
 
-class Told(NamedTuple):
+class SubnegotiationValue(NamedTuple):
     """What a peer tells in a subnegotiation, and where a protocol keeps it and is told of it."""
 
     value: Any
@@ -74,8 +75,8 @@ class Entry:
 
     number: int
     rfc: int
-    local: Half = Half()
-    remote: Half = Half()
+    local: SideEntry = SideEntry()
+    remote: SideEntry = SideEntry()
     parse: Callable[[bytes], Any] | None = None
     """What a subnegotiation of the peer tells; None if it tells nothing or is not well formed."""
     attribute: str = ""
@@ -89,7 +90,7 @@ class Entry:
 _IS, _SEND = b"\0", b"\1"
 
 
-def _name_terminal(own: Own, received: bytes) -> bytes | None:
+def _name_terminal(own: LocalInfo, received: bytes) -> bytes | None:
     if received != _SEND:
         return None
     return _IS + own.terminal_type.encode("ascii", "replace")[:MAX_TERMINAL_TYPE]
@@ -105,7 +106,7 @@ def _parse_terminal_type(payload: bytes) -> str | None:
 # NAWS, RFC 1073: two bytes for the columns, two for the rows
 
 
-def _tell_window_size(own: Own) -> bytes:
+def _tell_window_size(own: LocalInfo) -> bytes:
     return b"".join(min(max(length, 0), 0xFFFF).to_bytes(2) for length in own.window_size)
 
 
@@ -129,28 +130,28 @@ class Option(IntEnum):
     BINARY = Entry(
         number=0,
         rfc=856,
-        local=Half(Role.ALL, "sends 8-bit data as it is"),
-        remote=Half(Role.ALL, "sends 8-bit data as it is"),
+        local=SideEntry(Role.ALL, "sends 8-bit data as it is"),
+        remote=SideEntry(Role.ALL, "sends 8-bit data as it is"),
     )
     ECHO = Entry(
         number=1,
         rfc=857,
-        remote=Half(Role.PERSON, "echoes what is typed, so that it is hidden here"),
+        remote=SideEntry(Role.SHELL, "echoes what is typed, so that it is hidden here"),
     )
     SGA = Entry(
         number=3,
         rfc=858,
-        local=Half(Role.CLIENT, "sends no go-ahead"),
-        remote=Half(Role.CLIENT, "sends no go-ahead"),
+        local=SideEntry(Role.CLIENT, "sends no go-ahead"),
+        remote=SideEntry(Role.CLIENT, "sends no go-ahead"),
     )
     TIMING_MARK = Entry(number=6, rfc=860, each_time=True)
     TTYPE = Entry(
         number=24,
         rfc=1091,
-        local=Half(
-            Role.PERSON, "tells its terminal type, {own.terminal_type}", answer=_name_terminal
+        local=SideEntry(
+            Role.SHELL, "tells its terminal type, {own.terminal_type}", answer=_name_terminal
         ),
-        remote=Half(Role.SERVER, "tells its terminal type", begin=lambda _: _SEND),
+        remote=SideEntry(Role.SERVER, "tells its terminal type", begin=lambda _: _SEND),
         parse=_parse_terminal_type,
         attribute="terminal_type",
         callback="terminalTypeReceived",
@@ -158,12 +159,12 @@ class Option(IntEnum):
     NAWS = Entry(
         number=31,
         rfc=1073,
-        local=Half(
-            Role.PERSON,
+        local=SideEntry(
+            Role.SHELL,
             "tells its window size, {own.window_size[0]}x{own.window_size[1]}",
             begin=_tell_window_size,
         ),
-        remote=Half(Role.SERVER, "tells its window size"),
+        remote=SideEntry(Role.SERVER, "tells its window size"),
         parse=_parse_window_size,
         attribute="window_size",
         callback="windowSizeChanged",
@@ -173,8 +174,8 @@ class Option(IntEnum):
 # What follows from the table
 
 _ENTRIES: Final = {int(option): option.entry for option in Option}
-_NOTHING: Final = Half()
-_HALVES: Final = {
+_NOTHING: Final = SideEntry()
+_SIDE_ENTRIES: Final = {
     (side, number): half
     for number, entry in _ENTRIES.items()
     for side, half in ((Side.LOCAL, entry.local), (Side.REMOTE, entry.remote))
@@ -188,36 +189,42 @@ def _policy(role: Role) -> Policy:
     return Policy(
         *(
             frozenset(
-                o for (of, o), half in _HALVES.items() if of is side and role in half.agreed_by
+                o
+                for (of, o), half in _SIDE_ENTRIES.items()
+                if of is side and role in half.agreed_by
             )
             for side in (Side.LOCAL, Side.REMOTE)
         )
     )
 
 
-SERVER: Final = _policy(Role.SERVER)
+SERVER_POLICY: Final = _policy(Role.SERVER)
 """What the server agrees to. Without ECHO and SGA, clients let a person edit the line."""
-PIPE: Final = _policy(Role.PIPE)
+PIPE_POLICY: Final = _policy(Role.PIPE)
 """What a client agrees to whose data comes from a program."""
-PERSON: Final = _policy(Role.PERSON)
+SHELL_POLICY: Final = _policy(Role.SHELL)
 """What a client agrees to whose data is typed."""
 
 
-def half_of(side: Side, option: int) -> Half:
+def side_entry(side: Side, option: int) -> SideEntry:
     """What the table has on an option of any number, as `side` has it."""
-    return _HALVES.get((side, option), _NOTHING)
+    return _SIDE_ENTRIES.get((side, option), _NOTHING)
 
 
-def describe(side: Side, option: int, own: Own) -> str:
+def describe(side: Side, option: int, own: LocalInfo) -> str:
     """What `side` does that has the option on, in words: "tells its window size, 80x24"."""
-    return half_of(side, option).words.format(own=own)
+    return side_entry(side, option).words.format(own=own)
 
 
-def told(option: int, payload: bytes) -> Told | None:
+def parse_subnegotiation(option: int, payload: bytes) -> SubnegotiationValue | None:
     """What a subnegotiation that was received tells; None if nothing, or nothing well formed.
 
     NAWS: columns and rows, 0 where the peer leaves that to us. TTYPE: the name.
     """
     entry = _ENTRIES.get(option)
     value = entry.parse(payload) if entry and entry.parse else None
-    return None if entry is None or value is None else Told(value, entry.attribute, entry.callback)
+    return (
+        None
+        if entry is None or value is None
+        else SubnegotiationValue(value, entry.attribute, entry.callback)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from echoproto.wire.negotiation import Side
+from echoproto.wire.telnet.negotiation import Side
 
 
 class Command(IntEnum):
@@ -33,7 +33,7 @@ class Command(IntEnum):
     IAC = 255
 
 
-SAY: Final = {
+NEGOTIATION_COMMAND: Final = {
     (Side.LOCAL, True): Command.WILL,
     (Side.LOCAL, False): Command.WONT,
     (Side.REMOTE, True): Command.DO,
@@ -41,7 +41,7 @@ SAY: Final = {
 }
 """What we say about an option, by the side that has it and whether it is to be on."""
 
-MEANS: Final[dict[int, tuple[Side, bool]]] = {
+NEGOTIATION_MEANING: Final[dict[int, tuple[Side, bool]]] = {
     Command.WILL: (Side.REMOTE, True),
     Command.WONT: (Side.REMOTE, False),
     Command.DO: (Side.LOCAL, True),
@@ -50,7 +50,7 @@ MEANS: Final[dict[int, tuple[Side, bool]]] = {
 """What a peer says, in the same terms. The byte after each of these is the option."""
 
 
-class TelnetBegins(NamedTuple):
+class TelnetStarted(NamedTuple):
     """The peer has shown that it is telnet. What is sent is escaped from now on."""
 
 
@@ -69,7 +69,9 @@ class OptionChanged(NamedTuple):
 
 
 class SubnegotiationReceived(NamedTuple):
-    """What stands between IAC SB OPTION and IAC SE; `options.told` says what that tells.
+    """What stands between IAC SB OPTION and IAC SE.
+
+    `options.parse_subnegotiation` says what that means.
 
     Whether the option is on is not looked at.
     """

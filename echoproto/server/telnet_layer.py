@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from echoproto.wire.negotiation import Side
-from echoproto.wire.options import Option, told
-from echoproto.wire.scanner import Scanner
-from echoproto.wire.telnet import (
+from echoproto.wire.telnet.codec import TelnetCodec
+from echoproto.wire.telnet.commands import (
     Command,
     CommandReceived,
     OptionChanged,
     SubnegotiationReceived,
-    TelnetBegins,
-    TelnetCodec,
+    TelnetStarted,
 )
+from echoproto.wire.telnet.negotiation import Side
+from echoproto.wire.telnet.options import Option, parse_subnegotiation
+from echoproto.wire.telnet.scanner import Scanner
 
 if TYPE_CHECKING:
-    from echoproto.wire.telnet import TelnetMode
+    from echoproto.wire.telnet.scanner import TelnetMode
 
 # What a client sends to take back what was typed, and whether that is the whole line.
 _ERASES: Final[dict[int, bool]] = {
@@ -43,7 +43,7 @@ def may_be_telnet(protocol: Any) -> bool:
     return mode == "auto" and bool(getattr(protocol, "line_mode", True))
 
 
-class _ServedScanner(Scanner):
+class _ServerScanner(Scanner):
     """In raw mode it passes on all that has arrived: nothing in it can show telnet."""
 
     __slots__ = ("_protocol",)
@@ -52,21 +52,21 @@ class _ServedScanner(Scanner):
         super().__init__(mode)
         self._protocol = protocol
 
-    def next(self) -> bytes | tuple[int, ...] | TelnetBegins | None:
+    def next(self) -> bytes | tuple[int, ...] | TelnetStarted | None:
         """Take the next piece."""
         if self.mode == "auto" and not may_be_telnet(self._protocol):
             return self.end() or None
         return super().next()
 
 
-class ServedTelnet(TelnetCodec):
+class ServerTelnet(TelnetCodec):
     """The telnet layer of a connection that `protocol` is served on."""
 
     __slots__ = ("_after_el", "_protocol")
 
     def __init__(self, protocol: Any, mode: TelnetMode) -> None:
         super().__init__(protocol.telnet_policy, mode=mode, ayt=protocol.answer_to_ayt)
-        self._scanner = _ServedScanner(protocol, mode)
+        self._scanner = _ServerScanner(protocol, mode)
         self._protocol = protocol
         self._after_el = False
 
@@ -84,12 +84,12 @@ class ServedTelnet(TelnetCodec):
         after_el, self._after_el = self._after_el, False
         return data[data[0] in _KEYS_OF_EL :] if after_el else data
 
-    def tell(self, event: Any) -> None:
+    def dispatch(self, event: Any) -> None:
         """Call the method of the protocol that is for `event`."""
         protocol = self._protocol
         match event:
-            case TelnetBegins():
-                protocol.telnetBegins()
+            case TelnetStarted():
+                protocol.telnetStarted()
             case OptionChanged(side, option, on):
                 protocol.telnetOptionChanged(side, option, on=on)
             case CommandReceived(command):
@@ -98,7 +98,7 @@ class ServedTelnet(TelnetCodec):
                     protocol.eraseReceived(line=_ERASES[command])
                 protocol.telnetCommandReceived(command)
             case SubnegotiationReceived(option, payload):
-                if news := told(option, payload):
+                if news := parse_subnegotiation(option, payload):
                     setattr(protocol, news.attribute, news.value)
                     getattr(protocol, news.callback, _ignore)(*news.arguments)
 

@@ -7,11 +7,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.shortcuts import ProgressBar
-from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter, formatters
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -29,6 +24,11 @@ _BUCKETS: Final = 100  # of time, in which messages are counted
 @contextmanager
 def progress(duration: float) -> Iterator[Callable[[float, int], None]]:
     """A bar on standard error; gives what is to be told the seconds gone and messages answered."""
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output.vt100 import Vt100_Output
+    from prompt_toolkit.shortcuts import ProgressBar
+    from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter, formatters
+
     output = Vt100_Output.from_pty(sys.stderr)
     # Nothing asks where the cursor is, and Ctrl-C stays the terminal's: nobody reads the keyboard.
     output.enable_cpr = False
@@ -42,11 +42,11 @@ def progress(duration: float) -> Iterator[Callable[[float, int], None]]:
     ):
         counter: ProgressBarCounter[object] = bar(label="connecting", total=_BAR_STEPS)
 
-        def tell(seconds: float, messages: int) -> None:
+        def update(seconds: float, messages: int) -> None:
             counter.items_completed = min(round(seconds / duration * _BAR_STEPS), _BAR_STEPS)
             counter.label = f"{seconds:.1f} s, {messages / seconds:,.0f} messages/s"
 
-        yield tell
+        yield update
 
 
 def table(result: Result) -> str:
@@ -79,7 +79,7 @@ def plot(
 
     `curve` and `samples` are those of Latencies and Bench. Raises OSError.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # slow to import, and an extra
+    from matplotlib.figure import Figure  # slow to import, and an extra
 
     figure = Figure(figsize=(9, 8), dpi=150, layout="constrained")
     figure.suptitle(f"{_heading(result)}\n")
@@ -95,7 +95,7 @@ def plot(
 
 def _plot_latency(axes: Axes, messages: int, curve: Sequence[tuple[float, float]]) -> None:
     """As HdrHistogram plots it: from 90 to 99 % is as far as from 99 to 99.9 %."""
-    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+    from matplotlib.ticker import LogLocator
 
     axes.set(title="Latency", xlabel="percentile", xscale="log", yscale="log")
     # The slowest of n messages stands at 1 - 1/n: 100 % would be infinitely far away.
