@@ -65,8 +65,8 @@ def test_help_imports_the_command_that_it_is_about_and_nothing_heavy(words, comm
 def test_a_command_imports_no_other_and_no_server(command, more, server):
     modules = modules_after(command, *more, f"127.0.0.1:{server.port}")
     assert commands_in(modules) == {command}
-    assert packages_in(modules) <= {"client", "wire", "shell"}
-    assert ("echoproto.shell" in modules) == (command == "bench")  # its table
+    assert packages_in(modules) <= {"client", "errors", "wire"}
+    assert ("echoproto.cli.report" in modules) == (command == "bench")
     assert "twisted" not in modules
 
 
