@@ -9,6 +9,9 @@ import re
 import sys
 from pathlib import Path
 
+from twisted.internet.testing import StringTransport
+
+from echoproto import EchoProtocol, LineFactory
 from support import BIN, Output, connect, receive_exactly, run, start
 
 TOP = Path(__file__).parents[1]
@@ -27,8 +30,40 @@ def test_a_line_server_of_your_own():
         output.wait_for_end()
 
 
-def test_the_protocol_in_readme_passes_mypy_strict(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "shout.py").write_text(code)
-    done = run(BIN / "mypy", "--strict", tmp_path / "shout.py", cwd=tmp_path)
+PAGES = ["README.md", "docs/architecture.md", "docs/reference.md"]
+
+
+def code_in(page):
+    return re.findall(r"```python\n(.*?)```", (TOP / page).read_text(), re.DOTALL)
+
+
+def test_the_code_in_the_documents_passes_mypy_strict(tmp_path):
+    files = [
+        (f"{Path(page).stem}_{n}.py", code)
+        for page in PAGES
+        for n, code in enumerate(code_in(page))
+    ]
+    assert len(files) == len(PAGES)
+    for name, code in files:
+        (tmp_path / name).write_text(code)
+    done = run(BIN / "mypy", "--strict", *(name for name, _ in files), cwd=tmp_path)
     assert done.returncode == 0, done.stdout.decode()
+
+
+def test_the_client_in_the_reference_gets_its_line_back(server):
+    (code,) = code_in("docs/reference.md")
+    code = code.replace("localhost:2020", f"127.0.0.1:{server.port}")
+    done = run(sys.executable, "-c", code)
+    assert (done.returncode, done.stdout) == (0, b"b'hello\\n'\n"), done.stderr.decode()
+
+
+def test_the_limit_in_the_architecture_refuses_what_is_too_much():
+    (code,) = code_in("docs/architecture.md")
+    names = {}
+    exec(code, names)
+    registry = names["registry"]
+    factory = LineFactory(EchoProtocol, registry)
+    transports = [StringTransport() for _ in range(101)]
+    for transport in transports:
+        factory.buildProtocol(None).makeConnection(transport)
+    assert [transport.disconnecting for transport in transports] == [False] * 100 + [True]

@@ -5,10 +5,7 @@ import sys
 from twisted.internet import endpoints, reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from echoproto.server.factory import LineFactory
-from echoproto.server.protocol import LineProtocol
-from echoproto.wire.telnet.negotiation import Side
-from echoproto.wire.telnet.options import Option
+from echoproto import LineFactory, LineProtocol, Option, Side
 
 
 class Login(LineProtocol):

@@ -5,8 +5,7 @@ import sys
 from twisted.internet import endpoints, reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from echoproto.server.factory import LineFactory
-from echoproto.server.protocol import LineProtocol
+from echoproto import LineFactory, LineProtocol
 
 
 class Shout(LineProtocol):
