@@ -1,7 +1,4 @@
-"""Rules of telnet that hold whatever comes: hypothesis and a fuzzer try to break them.
-
-The words of telnet as bytes are here too, for all tests.
-"""
+"""Rules of telnet that hold whatever comes: hypothesis and a fuzzer try to break them."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from itertools import count, islice
 
 from echoproto.wire.layer import DataReceived, Ended, Reply
 from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, TelnetCodec
-from echoproto.wire.telnet.commands import Command, OptionChanged, SubnegotiationReceived
+from echoproto.wire.telnet.commands import OptionChanged, SubnegotiationReceived
 from echoproto.wire.telnet.negotiation import Policy, Side
 from echoproto.wire.telnet.options import (
     PIPE_POLICY,
@@ -18,16 +15,7 @@ from echoproto.wire.telnet.options import (
     Option,
     parse_subnegotiation,
 )
-
-IAC, WILL, WONT, DO, DONT = (
-    bytes([Command[name]]) for name in ("IAC", "WILL", "WONT", "DO", "DONT")
-)
-SB, SE = IAC + bytes([Command.SB]), IAC + bytes([Command.SE])
-AYT = IAC + bytes([Command.AYT])
-BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = (
-    bytes([Option[name]]) for name in ("BINARY", "ECHO", "SGA", "TIMING_MARK", "TTYPE", "NAWS")
-)
-UNKNOWN = b"\x63"  # an option that nobody agrees to
+from telnet_bytes import AYT, DO, DONT, IAC, SB, SE, TTYPE, WILL, WONT
 
 # What a stream is made of that means much.
 PIECES = [

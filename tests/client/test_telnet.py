@@ -13,19 +13,14 @@ from echoproto.wire.telnet.commands import (
     OptionChanged,
     SubnegotiationReceived,
     TelnetStarted,
-)
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import PIPE_POLICY, SHELL_POLICY, Option
 from peers import everything
+from telnet_bytes import IAC, WILL, WONT, DO, DONT, AYT, NOP, BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS
 from telnet_peer import MEBIBYTE, person, talking
 from telnet_rules import EVERYTHING, data_of, received
 from telnet_words import in_words
 
-IAC, WILL, WONT, DO, DONT, AYT, NOP = (
-    bytes([Command[name]]) for name in ("IAC", "WILL", "WONT", "DO", "DONT", "AYT", "NOP")
-)
-BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = (
-    bytes([Option[name]]) for name in ("BINARY", "ECHO", "SGA", "TIMING_MARK", "TTYPE", "NAWS")
 )
 NAWS_80_24 = b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0"
 UNKNOWN = b"\x63"  # an option that nobody agrees to
@@ -50,7 +45,7 @@ def test_what_is_only_telnet_is_not_taken_for_the_end():
     async def main():
         async with talking(person()) as (telnet, peer):
             receiving = asyncio.create_task(telnet.receive())
-            for piece in (IAC, WILL, ECHO, IAC, NOP, IAC, IAC):
+            for piece in (IAC, WILL, ECHO, IAC, NOP[1:], IAC, IAC):
                 await peer.say(piece)
             assert await receiving == b"\xff"
             peer.ends()
@@ -64,7 +59,7 @@ def test_what_is_no_data_is_told_in_its_order():
 
     async def main():
         async with talking(person("auto"), told.append) as (telnet, peer):
-            await peer.say(b"plain" + IAC + DO + NAWS + IAC + WILL + ECHO + IAC + AYT)
+            await peer.say(b"plain" + IAC + DO + NAWS + IAC + WILL + ECHO + AYT)
             await peer.say(IAC + b"\xfa" + TTYPE + b"\1" + IAC + b"\xf0" + IAC + WONT + ECHO)
             peer.ends()
             assert await everything(telnet) == b"plain"
@@ -177,7 +172,7 @@ def test_answers_wait_for_the_end_of_a_large_send_and_stand_in_their_order():
                 + (IAC + WILL + NAWS + NAWS_80_24)
                 + (IAC + WILL + TTYPE)
                 + (IAC + WONT + UNKNOWN)
-                + (IAC + AYT)
+                + AYT
                 + (b"\xff\xfa\x1f\0\x64\0\x32\xff\xf0")
                 + b"then"
             )
@@ -221,7 +216,7 @@ def test_commands_and_a_new_window_size_are_sent():
         async with talking(person()) as (telnet, peer):
             telnet.resize(1, 2)  # nobody wants to know
             telnet.send_command(Command.AYT)
-            await peer.hears(IAC + AYT)
+            await peer.hears(AYT)
             await peer.say(IAC + DO + NAWS + b"?")
             assert await telnet.receive() == b"?"
             await peer.hears(IAC + WILL + NAWS + b"\xff\xfa\x1f\0\1\0\2\xff\xf0")
@@ -240,7 +235,7 @@ def test_a_command_makes_it_telnet_unless_it_is_known_not_to_be():
             assert await telnet.send(b"\xff")
             telnet.send_command(Command.AYT)
             assert await telnet.send(b"\xff")
-            await peer.hears(b"\xff" + IAC + AYT + IAC + IAC)
+            await peer.hears(b"\xff" + AYT + IAC + IAC)
         async with talking(person("auto")) as (telnet, peer):
             await peer.say(b"\xff\x80")
             assert await telnet.receive() == b"\xff\x80"

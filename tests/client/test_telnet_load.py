@@ -17,15 +17,10 @@ from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import PIPE_POLICY, SHELL_POLICY, Option
 from peers import everything, until, was_reset
 from support import DEADLINE, serve
+from telnet_bytes import DO, IAC, NAWS, WONT
 from telnet_peer import MEBIBYTE, person, talking
 from telnet_rules import EVERYTHING, data_of, received
 
-IAC, WILL, WONT, DO, DONT, AYT, NOP = (
-    bytes([Command[name]]) for name in ("IAC", "WILL", "WONT", "DO", "DONT", "AYT", "NOP")
-)
-BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = (
-    bytes([Option[name]]) for name in ("BINARY", "ECHO", "SGA", "TIMING_MARK", "TTYPE", "NAWS")
-)
 NAWS_80_24 = b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0"
 UNKNOWN = b"\x63"  # an option that nobody agrees to
 

@@ -13,15 +13,10 @@ from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import CommandReceived, OptionChanged, TelnetStarted
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import PIPE_POLICY, SERVER_POLICY, SHELL_POLICY, Option
+from telnet_bytes import AYT, DO, IAC, SGA, TIMING_MARK, WILL
 from telnet_rules import (
-    AYT,
-    DO,
     EVERYTHING,
-    IAC,
     PIECES,
-    SGA,
-    TIMING_MARK,
-    WILL,
     check_drops,
     data_of,
     merged,

@@ -17,17 +17,14 @@ from echoproto.wire.telnet.commands import (
 )
 from echoproto.wire.telnet.negotiation import MAX_TURNS, Side
 from echoproto.wire.telnet.options import EACH_TIME, SERVER_POLICY, SHELL_POLICY, Option
-from telnet_rules import (
+from telnet_bytes import (
     AYT,
     BINARY,
     DO,
     DONT,
     ECHO,
-    EVERYTHING,
     IAC,
     NAWS,
-    PIECES,
-    POLICIES,
     SB,
     SE,
     SGA,
@@ -36,6 +33,11 @@ from telnet_rules import (
     UNKNOWN,
     WILL,
     WONT,
+)
+from telnet_rules import (
+    EVERYTHING,
+    PIECES,
+    POLICIES,
     check_cuts,
     check_encoding,
     check_pair,

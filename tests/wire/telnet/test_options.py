@@ -20,22 +20,8 @@ from echoproto.wire.telnet.options import (
     parse_subnegotiation,
     side_entry,
 )
-from telnet_rules import (
-    DO,
-    DONT,
-    IAC,
-    NAWS,
-    SB,
-    SE,
-    TIMING_MARK,
-    TTYPE,
-    UNKNOWN,
-    WILL,
-    WONT,
-    merged,
-    received,
-    reply_of,
-)
+from telnet_bytes import DO, DONT, IAC, NAWS, SB, SE, TIMING_MARK, TTYPE, UNKNOWN, WILL, WONT
+from telnet_rules import merged, received, reply_of
 
 SIDES_OF_OPTIONS = [(side, option) for option in Option for side in Side]
 
