@@ -13,17 +13,31 @@ from echoproto.wire.telnet.commands import (
     OptionChanged,
     SubnegotiationReceived,
     TelnetStarted,
+)
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import PIPE_POLICY, SHELL_POLICY, Option
 from peers import everything
-from telnet_bytes import IAC, WILL, WONT, DO, DONT, AYT, NOP, BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS
+from telnet_bytes import (
+    AYT,
+    BINARY,
+    DO,
+    DONT,
+    ECHO,
+    IAC,
+    NAWS,
+    NOP,
+    SGA,
+    TIMING_MARK,
+    TTYPE,
+    UNKNOWN,
+    WILL,
+    WONT,
+)
 from telnet_peer import MEBIBYTE, person, talking
 from telnet_rules import EVERYTHING, data_of, received
 from telnet_words import in_words
 
-)
 NAWS_80_24 = b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0"
-UNKNOWN = b"\x63"  # an option that nobody agrees to
 
 AWKWARD = bytes(range(256)) + b"\r\n\r\0\r\r\n\n\xff\xff\xff\xfd\x1f\xff\xf0"
 
