@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 from reactor.conftest import running
@@ -21,3 +23,12 @@ def telnet(server):
     """A client that has shown that it is telnet."""
     with dialled(server, telnet=True) as it:
         yield it
+
+
+@pytest.fixture(scope="module")
+def contexts(certificate):
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.check_hostname, theirs.verify_mode = False, ssl.CERT_NONE
+    return ours, theirs
