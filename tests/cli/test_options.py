@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import click
 import pytest
 
+from echoproto.cli.options import Number
 from support import BIN, run
 
 
@@ -50,3 +54,34 @@ def test_a_telnet_target_cannot_be_plain(command):
     assert done.returncode == 2
     said = done.stderr.decode().splitlines()[-1]
     assert said.startswith("Error: --telnet never contradicts telnet://localhost:23; give tcp://")
+
+
+@pytest.mark.parametrize(
+    ("number", "right", "wrong", "wanted"),
+    [
+        (
+            Number("seconds", above=0),
+            ["0.1", "7"],
+            ["0", "-1", "x"],
+            "a number of seconds, above 0",
+        ),
+        (Number("bytes", int, least=1), ["1"], ["0", "1.5"], "a whole number of bytes, at least 1"),
+        (
+            Number("seconds", above=0, most=50_000),
+            ["50000"],
+            ["50001", "inf", "nan"],
+            "a number of seconds, above 0 and at most 50,000",
+        ),
+    ],
+)
+def test_a_number_is_within_its_limits(number, right, wrong, wanted):
+    assert [number.convert(text, None, None) for text in right] == [float(text) for text in right]
+    for text in wrong:
+        with pytest.raises(click.BadParameter, match=re.escape(f"'{text}' is not {wanted}.")):
+            number.convert(text, None, None)
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant():
+    done = run(BIN / "echoproto", "bnech", "localhost:2020")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().endswith("; or did you mean the command bench?\n")

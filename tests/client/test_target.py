@@ -118,3 +118,34 @@ def test_targets_that_differ_in_what_is_spoken_are_different():
     # The history of the shell is kept under this text.
     schemes = ("tcp", "tls", "telnet", "telnets")
     assert len({str(Target("localhost", 23, scheme=scheme)) for scheme in schemes}) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("localhost 2020", Target("localhost", 2020)),
+        ("localhost:2020", Target("localhost", 2020)),
+        (" [::1]:2020 ", Target("::1", 2020)),
+        ("telnets://localhost", Target("localhost", 992, scheme="telnets")),
+        ("unix:///run/an echo.sock", Target(path="/run/an echo.sock")),
+    ],
+)
+def test_a_target_is_parsed_from_one_text(text, target):
+    assert Target.parse(text) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ": the port is missing; give HOST PORT, "),
+        (
+            "localhost 2020 more",
+            "localhost 2020 more: 'more' is one word too many; give HOST PORT,",
+        ),
+        ("localhost:x", "localhost:x: 'x' is not a port from 1 to 65535; give "),
+    ],
+)
+def test_a_text_that_is_no_target_is_refused(text, message):
+    with pytest.raises(TargetError) as raised:
+        Target.parse(text)
+    assert str(raised.value).startswith(message)

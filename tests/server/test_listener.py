@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import ssl
 
@@ -209,3 +210,21 @@ def test_an_ssl_string_that_cannot_be_is_one_clear_line_and_status_2(
     assert message in said
     assert said.count("\n") == 1
     assert len(said) > len(f"twistd echo: --listen {where}: ") + 5
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("tcp:x", "'x' is not a port; give tcp:PORT:interface=HOST"),
+        ("tcp6:", "'' is not a port; give tcp6:PORT:interface=HOST"),
+        ("ssl:port=http:privateKey=key.pem", "'http' is not a port; give ssl:PORT:interface=HOST"),
+        ("ssl:2443", "the key is missing; give ssl:PORT:interface=HOST:privateKey=FILE"),
+        ("unix:", "the path is missing; give unix:PATH"),
+    ],
+)
+def test_a_mistake_in_an_endpoint_string_is_said_with_what_would_be_right(
+    where, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # where no server.pem is
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make_listener(None, where)
