@@ -1,7 +1,7 @@
-"""The echo server that comes with the client: a process of its own, on a free loopback port.
+"""The echo server that comes with the client: a separate process, on a free loopback port.
 
-The client opens the listening socket and hands it over, so that it can connect before the server
-has started. The server lives as long as its standard input is open: it ends with the client,
+The client opens the listening socket and passes it on, so that it can connect before the server has
+started. The server runs as long as its standard input is open, so that it ends with the client,
 however the client ends.
 """
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def embedded_server() -> Iterator[int]:
-    """Run the server for the time of the block; gives its port on 127.0.0.1."""
+    """Run the server during the block; yields its port on 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)  # what Twisted adopts must be
+        listener.setblocking(False)  # Twisted requires this of a socket that it adopts
         port: int = listener.getsockname()[1]
-        # -P: nothing in the working directory is imported. A session of its own: Ctrl-C is for the
-        # client alone.
+        # -P keeps Python from importing modules in the working directory. In a new session, Ctrl-C
+        # goes to the client alone.
         server = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-m", "echoproto.embedded", str(listener.fileno())],
             stdin=subprocess.PIPE,
@@ -33,12 +33,12 @@ def embedded_server() -> Iterator[int]:
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-    with server:  # closes its standard input, and waits for it
+    with server:  # at the end, closes its standard input and waits for its exit
         yield port
 
 
 def serve(fd: int) -> None:
-    """Serve echo on the listening socket `fd`, until standard input ends."""
+    """Serve echo on the listening socket `fd` until standard input ends."""
     from twisted.internet import reactor as installed
     from twisted.internet import stdio
     from twisted.internet.protocol import Protocol, connectionDone

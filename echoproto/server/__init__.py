@@ -1,1 +1,1 @@
-"""The server, on Twisted: protocol, factory, service. Knows `wire`, not `client` or `shell`."""
+"""The server, on Twisted: protocol, factory, service. It uses `wire`, never `client` or `shell`."""

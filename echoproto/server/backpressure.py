@@ -1,4 +1,4 @@
-"""Backpressure: a peer that does not read what it is sent is not read from."""
+"""Backpressure: the server stops reading from a peer that does not read what it is sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from echoproto.server.connection import ServerConnection
 
-# Who has paused a connection. It reads on when nobody has.
+# What has paused a connection. It resumes as soon as neither does.
 BY_PROTOCOL: Final = 1
 BY_TRANSPORT: Final = 2
 
@@ -19,9 +19,9 @@ BY_TRANSPORT: Final = 2
 class Backpressure:
     """The producer that a connection registers with its transport.
 
-    The transport pauses it when too much is unsent (64 KiB in Twisted), and resumes it when all is
-    sent. It is an object of its own because to the protocol the connection is a transport, which
-    has methods of the same names.
+    The transport pauses it when too much data is waiting to be sent (64 KiB in Twisted), and
+    resumes it when everything has been sent. It is a separate object because the connection, as the
+    protocol's transport, has methods of the same names that mean something else.
     """
 
     __slots__ = ("_connection",)
@@ -30,12 +30,12 @@ class Backpressure:
         self._connection = connection
 
     def pauseProducing(self) -> None:
-        """Too much is unsent."""
+        """Pause: too much data is waiting to be sent."""
         self._connection.pause(BY_TRANSPORT)
 
     def resumeProducing(self) -> None:
-        """All is sent."""
+        """Resume: everything has been sent."""
         self._connection.resume(BY_TRANSPORT)
 
     def stopProducing(self) -> None:
-        """The connection is lost: there is nothing to stop."""
+        """Do nothing: the connection is lost."""

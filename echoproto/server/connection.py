@@ -1,11 +1,12 @@
-"""`ServerConnection`: what stands between a Twisted transport and a protocol.
+"""`ServerConnection`: stands between a Twisted transport and a protocol.
 
-To the reactor it is the protocol, and to the protocol it is the transport. Between the two is a
-pipeline of layers (`wire.layer`): TLS where the listener says so or `startTLS` is called, and
-telnet once the client shows it. A plain connection has none, and bytes pass through as they are.
+The reactor sees it as the protocol, and the protocol sees it as the transport. Between the two is a
+pipeline of layers (`wire.layer`): TLS, if the listener asks for it or `startTLS` is called, and
+telnet, as soon as the client negotiates it. A plain connection has no layers: its bytes pass
+through unchanged.
 
-It also does what every protocol wants of a connection: it counts bytes, it stops reading from a
-peer that does not read (`backpressure`), and it answers a peer that half-closes (`ending`).
+It also does what every protocol needs from a connection: it counts bytes, stops reading from a peer
+that does not read (`backpressure`), and responds when the peer half-closes (`ending`).
 """
 
 from __future__ import annotations
@@ -54,16 +55,19 @@ _declarations: dict[Any, Any] = {}
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, ILoggingContext)
 class ServerConnection:
-    """A connection on which `protocol` is served.
+    """A connection that serves `protocol`: the `transport` of that protocol.
 
-    `factory` is the `LineFactory` that accepted it: it has the registry to tell of it, and what
-    was set for the listener. A connection that has taken over another factory's transport has none.
+    It offers everything that the Twisted transport below it offers (ITCPTransport, IUNIXTransport,
+    ISSLTransport and others), and besides that half-close, backpressure, TLS and telnet.
 
-    `number`, `opened` (monotonic clock) and `bytes_received` are for observers.
-    For the protocol it is a transport that can do all that the one below it can.
+    `factory` is the `LineFactory` that accepted the connection. Its registry is notified of the
+    connection. It is None if the connection has taken over the transport of another factory.
+
+    `number` counts the connections of a registry, from 1; `opened` is when the connection opened,
+    in seconds on the monotonic clock.
     """
 
-    # What every connection has is in slots; __dict__ is made for one that needs more.
+    # Slots hold what every connection has. Python creates __dict__ only for one that needs more.
     __slots__ = (
         "__dict__",
         "_backpressure",
@@ -80,12 +84,12 @@ class ServerConnection:
     )
 
     read_lost = False
-    """The transport has nothing more to read."""
+    """Whether the transport has nothing more to read."""
     reason: Failure | None = None
-    """Why the connection is lost, where the transport cannot know it."""
-    _delivering = False  # delivering what was held while paused
-    _produces = False  # the protocol has registered a producer of its own
-    _deferred_close: Callable[[], None] | None = None  # what is to be done once it has not
+    """Why the connection is lost, if the transport cannot know."""
+    _delivering = False  # in `_deliver_held`
+    _produces = False  # the protocol has registered a producer
+    _deferred_close: Callable[[], None] | None = None  # to call when that producer is unregistered
 
     def __init__(self, protocol: Any, factory: LineFactory | None = None) -> None:
         self.protocol = protocol
@@ -102,11 +106,11 @@ class ServerConnection:
 
     @classmethod
     def take_over(cls, transport: Any, protocol: Any) -> bool:
-        """Stand between `transport` and `protocol`, which another factory has joined.
+        """Insert a connection between `transport` and `protocol`, which another factory has joined.
 
-        That is possible on a transport of a reactor, which has an attribute that says whom it
-        calls. Then the protocol is connected. False, and nothing, if it is not possible: on the
-        transports of tests, say.
+        Return whether that was possible; the protocol is connected then. It is possible on the
+        transports of reactors, which keep whom they call in an attribute. On the transports that
+        tests use, do nothing.
         """
         if ISystemHandle.providedBy(bottom_transport(transport)):
             for name in ("protocol", "wrappedProtocol"):
@@ -119,7 +123,7 @@ class ServerConnection:
 
     @property
     def __providedBy__(self) -> Any:
-        """Declare all that the transport below provides, too."""
+        """Provide the interfaces of the transport below as well (zope.interface)."""
         below = providedBy(self.transport)
         if below not in _declarations:
             _declarations[below] = below + implementedBy(type(self))
@@ -127,25 +131,25 @@ class ServerConnection:
 
     @property
     def wrappedProtocol(self) -> Any:
-        """The protocol, by the name that it has in Twisted's wrappers."""
+        """The protocol, under the name that Twisted's wrappers use."""
         return self.protocol
 
     def logPrefix(self) -> str:
-        """What Twisted's old log calls it: as it calls the protocol."""
+        """Return the protocol's name in Twisted's old log."""
         if ILoggingContext.providedBy(self.protocol):
             return str(self.protocol.logPrefix())
         return type(self.protocol).__name__
 
     @property
     def bytes_received(self) -> int:
-        """How many bytes have come, those of telnet as well; on TLS, what they were decrypted."""
+        """Number of bytes received, including telnet's own; on TLS, after decryption."""
         tls = self.stack.tls if self.stack is not None else None
         return self._bytes_received + (tls.received if tls is not None else 0)
 
     # IProtocol, IHalfCloseableProtocol, IHandshakeListener: what the reactor calls
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Stand on `transport`, and connect the protocol."""
+        """Use `transport`, and connect the protocol to this connection."""
         self.transport = transport
         forward_half_close(transport, self)
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
@@ -158,7 +162,7 @@ class ServerConnection:
             factory.registry.opened(self)
             if factory.tls is not None:
                 (self.stack or self._add_stack()).add_tls(TLS(factory.tls, server_side=True))
-        if self.disconnecting:  # an observer refuses it
+        if self.disconnecting:  # an observer has refused it
             self.protocol, mode = Protocol(), "never"
         else:
             self._register_backpressure()
@@ -171,7 +175,7 @@ class ServerConnection:
             telnet.dispatch(TelnetStarted())
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass `data` on, through the layers if there are any."""
+        """Pass `data` to the protocol, through the layers if there are any."""
         stack = self.stack
         if stack is None or stack.tls is None:
             self._bytes_received += len(data)
@@ -185,7 +189,7 @@ class ServerConnection:
         stack.receive(data)
 
     def readConnectionLost(self) -> None:
-        """The peer has half-closed."""
+        """Handle the half-close of the peer."""
         self.read_lost = True
         if self.stack is None:
             self.handle_ending(Event.PEER_ENDED)
@@ -193,13 +197,16 @@ class ServerConnection:
             self.stack.eof()
 
     def writeConnectionLost(self) -> None:
-        """Our own half-close is done."""
+        """Handle the completion of our half-close."""
         self.handle_ending(Event.SENT)
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
 
     def handshakeCompleted(self) -> None:
-        """Twisted's own TLS is on. If `startTLS` began it, it took our producer along, into TLS."""
+        """Handle the completion of a handshake by Twisted's TLS.
+
+        If `startTLS` began it, Twisted has moved our producer into TLS: register it below again.
+        """
         if self._backpressure is not None:
             self._unregister_backpressure()
             self._register_backpressure()
@@ -207,57 +214,57 @@ class ServerConnection:
             self.protocol.handshakeCompleted()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is lost: what a protocol that has paused did not take is lost with it."""
+        """Handle the loss of the connection, and of everything that was not delivered."""
         self.handle_ending(Event.LOST)
         reason = self.reason or reason
         if self.factory is not None:
             self.factory.registry.closed(self, reason)
         self.protocol.connectionLost(reason)
 
-    # How it ends: what `ending` says is to be done
+    # How it ends: the actions that `ending` asks for
 
     def handle_ending(self, event: Event) -> None:
-        """Tell `ending` what has happened; it acts on it."""
+        """Pass an event to `ending`, which calls the action that follows from it."""
         if self.ending is None:
             self.ending = Ending(self)
         self.ending.handle(event)
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing has happened that leads to the end."""
+        """Whether neither side has begun to end the connection."""
         return self.ending is None or self.ending.state is State.OPEN
 
     @property
     def closed_by_us(self) -> bool:
-        """Whether our side was the first to end."""
+        """Whether our side was the first to end the connection."""
         return self.ending is not None and self.ending.is_ours
 
     @property
     def clock(self) -> IReactorTime:
-        """The reactor of the transport."""
+        """The reactor of the transport, for timeouts."""
         clock: IReactorTime = bottom_transport(self.transport).reactor
         return clock
 
     def deliver_end(self) -> None:
-        """Deliver the end, unless the protocol has paused: it still holds data from before it."""
+        """Report that everything is delivered, unless a pause holds data back."""
         if not (self.paused or getattr(self.protocol, "paused", False)):
             self.handle_ending(Event.DELIVERED)
 
     def notify_end(self) -> None:
-        """Tell the protocol; one that does not know half-close is closed, once all is sent."""
+        """Notify the protocol that the peer has ended; if it cannot half-close, close."""
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.readConnectionLost()
         else:
             self.loseConnection()
 
     def half_close(self) -> None:
-        """End our side, once all is sent, and read on, for nothing but the peer's end."""
+        """End our side as soon as everything has been sent; read on only for the peer's end."""
         if self.paused:
             self.resume(self.paused)
         self.loseWriteConnection()
 
     def close(self) -> None:
-        """Close the transport, once all is sent."""
+        """Close the transport as soon as everything has been sent."""
         if self._waits_for_producer(self.close):
             return
         self._finish()
@@ -267,9 +274,9 @@ class ServerConnection:
             bottom_transport(self.transport).loseConnection()
 
     def _waits_for_producer(self, action: Callable[[], None]) -> bool:
-        """Put `action` off while the protocol has a producer, as Twisted's transports do.
+        """Defer `action` while the protocol has a producer; return whether it was deferred.
 
-        They do so themselves, but TLS would be over by then.
+        Twisted's transports wait by themselves, but TLS would have ended before that.
         """
         if self._produces and (self._has_tls or is_twisted_tls(self.transport)):
             self._deferred_close = action
@@ -281,7 +288,7 @@ class ServerConnection:
         if self.stack is not None:
             self.stack.finish()
 
-    # ITransport and its like: what the protocol calls. What is not here is the transport's.
+    # ITransport and more: what the protocol calls. The rest is added below the class.
 
     def write(self, data: bytes) -> None:
         """Send data."""
@@ -291,7 +298,7 @@ class ServerConnection:
             self.stack.send(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Send data that is in pieces."""
+        """Send several pieces of data."""
         self.write(b"".join(data))
 
     @property
@@ -299,14 +306,14 @@ class ServerConnection:
         return self.stack is not None and self.stack.tls is not None
 
     def loseConnection(self) -> None:
-        """Close the connection, once all is sent."""
+        """Close the connection as soon as everything has been sent."""
         answers = is_twisted_tls(self.transport) or (
             self.stack is not None and self.stack.peer_answers_end
         )
         self.handle_ending(Event.FINISH if answers else Event.CLOSE)
 
     def loseWriteConnection(self) -> None:
-        """Half-close the connection, once all is sent; where it cannot be, close it."""
+        """Half-close as soon as everything has been sent; close, where half-close is impossible."""
         if self._waits_for_producer(self.loseWriteConnection):
             return
         self._finish()
@@ -322,15 +329,16 @@ class ServerConnection:
             self.transport.loseConnection()
 
     def abortConnection(self) -> None:
-        """Reset the connection at once. What is not sent is lost."""
+        """Reset the connection at once. Data that has not been sent is lost."""
         self.handle_ending(Event.ABORT)
         self.transport.abortConnection()
 
     def startTLS(self, context: Any, normal: bool = True) -> None:  # noqa: FBT001, FBT002
-        """Go on with TLS, as its server, or with `normal` false as its client.
+        """Continue with TLS, as the server, or with `normal=False` as the client.
 
-        `context` is an ssl.SSLContext, or a Twisted context factory. What was written before goes
-        out before, in the clear; what the peer has sent behind the line that asked for TLS is TLS.
+        `context` is an ssl.SSLContext, or a Twisted context factory. Data written before this call
+        is sent in the clear. Everything that the peer has sent after the line that asked for TLS is
+        read as TLS, so that nobody can inject plain text (CVE-2011-0411).
         """
         clear = getattr(self.protocol, "clearLineBuffer", bytes)
         rest = clear()
@@ -340,7 +348,7 @@ class ServerConnection:
             rest += stack.telnet.take_rest() if stack.telnet is not None else b""
         if isinstance(context, ssl.SSLContext):
             stack, tls = stack or self._add_stack(), TLS(context, server_side=normal)
-            tls.receive(rest)  # which takes it: it has been through the layers below already
+            tls.receive(rest)  # it has passed the layers below already
             stack.add_tls(tls)
             stack.receive(b"")
             return
@@ -352,21 +360,21 @@ class ServerConnection:
             self.transport.protocol.dataReceived(rest)
 
     def getPeer(self) -> Any:
-        """The address of the peer."""
+        """Return the address of the peer (IAddress)."""
         return self.transport.getPeer()
 
     def getHost(self) -> Any:
-        """Our own address."""
+        """Return our own address (IAddress)."""
         return self.transport.getHost()
 
     # IPushProducer and IConsumer: pausing, by the protocol and by the transport
 
     def pauseProducing(self) -> None:
-        """Read nothing, and deliver nothing, until `resumeProducing` is called."""
+        """Stop reading and delivering until `resumeProducing` is called."""
         self.pause(BY_PROTOCOL)
 
     def resumeProducing(self) -> None:
-        """Deliver what has arrived, and read on."""
+        """Deliver what has arrived, and continue to read."""
         self.resume(BY_PROTOCOL)
 
     def stopProducing(self) -> None:
@@ -375,19 +383,19 @@ class ServerConnection:
         self.loseConnection()
 
     def pause(self, who: int) -> None:
-        """Pause until `who` resumes.
+        """Pause until `who` (BY_PROTOCOL or BY_TRANSPORT) resumes.
 
-        Once we are closing, do nothing: the peer's end is still to come, and it must be read.
+        Do nothing while we are closing, because the peer's end must still be read.
         """
         if self.disconnecting:
             return
         self.paused |= who
-        if hasattr(self.protocol, "paused"):  # a LineReceiver, which may hold lines
+        if hasattr(self.protocol, "paused"):  # a LineReceiver, which may have lines pending
             self.protocol.paused = True
         self.transport.pauseProducing()
 
     def resume(self, who: int) -> None:
-        """Resume, unless someone else has paused too."""
+        """Resume for `who`; deliver and read only if the other has not paused."""
         self.paused &= ~who
         holds_lines = hasattr(self.protocol, "paused")
         if holds_lines:
@@ -404,27 +412,27 @@ class ServerConnection:
                 self._delivering = False
 
     def _deliver_held(self, *, holds_lines: bool) -> None:
-        """Deliver what is held, in its order: by the protocol, by the layers, and the end."""
+        """Deliver what is pending, in order: in the protocol, in the layers, and then the end."""
         if holds_lines and not self.disconnecting:
-            self.protocol.dataReceived(b"")  # that is how a LineReceiver goes on
+            self.protocol.dataReceived(b"")  # this makes a LineReceiver continue
         if self.stack is not None:
             self.stack.receive(b"")
         if self.ending is not None and self.ending.state in (State.ENDED, State.EOF):
             self.deliver_end()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
-        """Take data from a producer until it is unregistered; it replaces ours so long."""
+        """Register a producer of the protocol, which replaces ours until it is unregistered."""
         self._unregister_backpressure()
         self._produces = True
         self.transport.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        """Take no more from the producer."""
+        """Unregister the producer of the protocol, and restore ours."""
         self._produces = False
         self.transport.unregisterProducer()
         action, self._deferred_close = self._deferred_close, None
         if action is not None:
-            self.clock.callLater(0, action)  # what is still written now, at its end, is sent before
+            self.clock.callLater(0, action)  # data that the producer still writes now comes first
         elif not self.disconnecting:
             self._register_backpressure()
 
@@ -448,31 +456,34 @@ class ServerConnection:
         return self.stack
 
     def telnet_started(self) -> None:
-        """The client has shown that it is telnet: tell the registry."""
+        """Notify the registry that the client has negotiated telnet."""
         if self.factory is not None:
             self.factory.registry.telnet_started(self)
 
     @property
     def is_telnet(self) -> bool:
-        """Whether this is a telnet connection, as far as the client has shown."""
+        """Whether this is a telnet connection, according to what the client has sent so far."""
         stack = self.stack
         return stack is not None and stack.telnet is not None and stack.telnet.is_telnet
 
     @property
     def is_nvt(self) -> bool:
-        """Whether it is telnet, and the client's data are lines of text: not in BINARY."""
+        """Whether it is telnet and the client sends text (RFC 854's NVT), not BINARY."""
         stack = self.stack
         return stack is not None and stack.telnet is not None and stack.telnet.is_nvt
 
     def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
-        """Ask a telnet client to agree on an option. Raises ValueError if this is not telnet."""
+        """Ask the client to enable or disable a telnet option for `side`.
+
+        Raises NotTelnetError if the connection is not telnet, or not yet.
+        """
         if self.stack is None or not self.is_telnet:
             raise NotTelnetError("the client has not shown that it is telnet: see is_telnet")
         self.stack.request(side, option, on=on)
 
 
-# What a Twisted transport offers beyond the methods above is that of the transport below. There is
-# no __getattr__ for it: with one, Python takes twice as long for every other attribute.
+# Everything else that a Twisted transport offers is delegated to the transport below. This does not
+# use __getattr__, which would double the time of every other attribute access.
 _OFFERED: Final = {
     name
     for interface in (ISSLTransport, ITCPTransport, IUNIXTransport, INegotiated, ISystemHandle)
@@ -483,9 +494,10 @@ for _name in _OFFERED - set(dir(ServerConnection)):
 
 
 def receive_urgent_in_line(handle: Any) -> None:
-    """Have the urgent byte of Telnet's Synch come in its place; `handle` is a socket.
+    """Receive TCP urgent data in line on `handle`, a socket.
 
-    Otherwise TCP takes it out of the stream, and leaves half of a command (RFC 854, page 9; which
-    half is urgent depends on the client). What a listening socket accepts inherits it.
+    Otherwise TCP would take the urgent byte of telnet's Synch (RFC 854, page 9) out of the stream
+    and leave half of a command; which half is urgent depends on the client. Connections inherit the
+    option from the listening socket.
     """
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)

@@ -1,4 +1,4 @@
-"""`EchoProtocol`: what comes is sent back (RFC 862)."""
+"""`EchoProtocol`: sends everything back (RFC 862)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ log = Logger("echoproto")
 
 
 class EchoProtocol(LineProtocol):
-    """Sends back every byte, in order.
+    """Sends back every byte, in order: the protocol of `twistd echo`.
 
-    In mode "stream" a byte comes back as soon as it arrives. In mode "line" it comes back once its
-    line is whole, or longer than MAX_LENGTH bytes, or at the end of the connection. With
-    `log_lines` each line is logged as well. In a telnet connection it sends back what was typed,
-    each line end as CR LF (but for BINARY, as it came).
+    In mode "stream", a byte comes back as soon as it arrives. In mode "line", it comes back when
+    its line has ended, when the line is longer than MAX_LENGTH bytes, or when the client ends its
+    side. With `log_lines`, each line is logged as well. `telnet` is that of `LineProtocol`. In a
+    telnet connection the protocol sends back what was typed, with CR LF for each line end; in
+    BINARY (RFC 856) it leaves line ends unchanged.
     """
 
     answer_to_ayt = b"\r\n[yes, the echo server is here]\r\n"
 
-    # On the class, as most connections never change it: that saves memory for each.
-    _as_it_is = True  # what comes goes back as it is
+    # Class attributes save memory, because most connections never change them.
+    _as_it_is = True  # data is sent back unchanged
     _log_lines = False
     _whole_lines: LineSplitter | None = None
-    _echoed_cr = False  # what was echoed ended in a CR, and that went out as CR LF
-    _pieces = 0  # of lines that were too long
-    _ahead = False  # a 255 was echoed before it was known whether it began a command
+    _echoed_cr = False  # the last echo ended with a CR, which was sent as CR LF
+    _pieces = 0  # of lines that were too long, which are no lines
+    _ahead = False  # a 255 was echoed before the next byte could show what it means
 
     def __init__(
         self, mode: Mode = "stream", *, log_lines: bool = False, telnet: TelnetMode = "auto"
@@ -53,37 +54,37 @@ class EchoProtocol(LineProtocol):
 
     @property
     def lines_received(self) -> int | None:
-        """How many lines have come; None where they are not looked for."""
+        """Number of lines received; None if this connection does not split lines."""
         if self._log_lines:
             return super().lines_received
         return self._whole_lines.taken - self._pieces if self._whole_lines is not None else None
 
     def dataReceived(self, data: bytes) -> Any:
-        """Echo `data`, or the lines that it makes whole."""
+        """Echo `data`, or in mode "line" the lines that it completes."""
         if self._as_it_is:
             self.transport.write(data)
             return None
         if self._whole_lines is not None:
             self._echo_whole_lines(self._whole_lines, data)
-        elif data:  # none comes when a connection that was paused goes on
+        elif data:  # there is none when a paused connection resumes
             self._echo(data)
         return super().dataReceived(data) if self._log_lines else None
 
     def undecidedDataReceived(self, data: bytes) -> None:
-        """Hold nothing back in mode "stream", though it may be the start of a command."""
+        """Echo a 255 at once in mode "stream", although it may begin a command."""
         if self._whole_lines is None and not self._ahead:
             self.transport.write(data)
             self._ahead, self._as_it_is = True, False
 
     def telnetStarted(self) -> None:
-        """Finish the command that the client takes an echoed 255 for: as NOP, it is nothing."""
+        """Complete the command that an echoed 255 begins for the client: NOP does nothing."""
         self._as_it_is = False
         if self._ahead:
             self.transport.write(bytes([Command.NOP]))
             self._ahead = False
 
     def readConnectionLost(self) -> None:
-        """Echo what has no line end, as it came."""
+        """Echo the bytes that have no line end, unchanged."""
         if self._whole_lines is not None:
             self.transport.write(self._whole_lines.take_rest())
         super().readConnectionLost()
@@ -101,7 +102,7 @@ class EchoProtocol(LineProtocol):
         self.transport.write(data)
 
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
-        """Echo each line that `data` makes whole; a line that is too long, in pieces."""
+        """Echo each line that `data` completes; echo a line that is too long in pieces."""
         splitter.keep_ends = not self.transport.is_nvt
         splitter.feed(data)
         echoed: list[bytes] = []
@@ -111,7 +112,7 @@ class EchoProtocol(LineProtocol):
             except LineTooLongError as error:
                 echoed.append(error.line)
                 self._pieces += 1
-                splitter.put_back(b"")  # so that the rest of the line is not skipped
+                splitter.put_back(b"")  # the rest of the line is not to be skipped
                 continue
             if not lines:
                 break
@@ -119,17 +120,17 @@ class EchoProtocol(LineProtocol):
         self.transport.write(b"".join(echoed))
 
     def eraseReceived(self, *, line: bool) -> None:
-        """Forget it, where it was not echoed yet."""
+        """Erase what has not been echoed yet."""
         super().eraseReceived(line=line)
         if self._whole_lines is not None:
             self._whole_lines.erase(line=line)
 
     def lineReceived(self, line: bytes) -> None:
-        """Log the line, as Python writes bytes: nothing in it can look like a log line."""
+        """Log the line, quoted as Python quotes bytes, so that it cannot forge a log line."""
         log.info("[{id}] {line!r}", id=self.transport.number, line=line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Log how it begins; the connection goes on."""
+        """Log the start of the line; the connection continues."""
         log.info(
             "[{id}] a line of more than {max} bytes: {start!r}...",
             id=self.transport.number,

@@ -1,18 +1,19 @@
-"""The end of a connection, as a table: what can happen in each state, and what follows.
+"""The end of a connection, as a table: which events can occur in each state, and what follows.
 
-Two ends can come in any order. The peer ends its side: it half-closes, or in a telnet connection it
-sends EOF (RFC 1184), after which it may still send answers to negotiation. And we end ours: the
-protocol calls `loseConnection`, or the service stops. Four rules make the table:
+Each side ends separately, and either can be first. The peer ends its side by half-closing. In a
+telnet connection it may send EOF (RFC 1184) instead, and can still reply to negotiation after that.
+Our side ends when the protocol calls `loseConnection`, or when the service stops. Four rules
+determine the table:
 
-- What the peer sent before its end is delivered before the protocol hears of the end, however long
-  the protocol pauses (`ENDED`, `EOF`). Only then is it told, once; it may still answer (`NOTIFIED`,
-  `EOF_NOTIFIED`).
-- After the peer's own end, to close is to send everything and then close.
-- After telnet's EOF, closing at once would reset the connection if the peer still sends (plink
-  does), and what it has not read yet would be lost. So our side only half-closes, and the
-  connection closes when the peer has closed its side, or when time is up (`LINGERING`). The same
-  holds for TLS, where each side ends with close_notify (RFC 8446, section 6.1).
-- Once the connection is lost, nothing follows.
+- Everything that the peer sent before it ended its side is delivered first, however long the
+  protocol pauses (`ENDED`, `EOF`). Only then is the protocol notified, once. It can still send
+  (`NOTIFIED`, `EOF_NOTIFIED`).
+- After the peer has ended its side, we close by sending everything and then closing.
+- After telnet's EOF, closing at once would reset the connection if the peer is still sending (plink
+  is), and the peer would lose what it has not read. Our side therefore only half-closes. The
+  connection closes when the peer has closed its side, or after a timeout (`LINGERING`). The same
+  applies to TLS, where each side ends with close_notify (RFC 8446, section 6.1).
+- After the connection is lost, nothing follows.
 """
 
 from __future__ import annotations
@@ -24,51 +25,51 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 LINGER: Final = 5.0
-"""Seconds that a peer has to end its side of the connection after we have ended ours."""
+"""Timeout, in seconds, for the peer to end its side after we have ended ours."""
 
 
 class State(Enum):
-    """How far the end has come."""
+    """How far a connection has come on its way to the end."""
 
     OPEN = auto()
-    ENDED = auto()  # the peer has half-closed; what it sent before is still to be delivered
+    ENDED = auto()  # the peer has half-closed; data from before that is not delivered yet
     EOF = auto()  # the same, after telnet's EOF
-    NOTIFIED = auto()  # the protocol knows that the peer has half-closed
+    NOTIFIED = auto()  # the protocol has been notified that the peer has half-closed
     EOF_NOTIFIED = auto()  # the same, after telnet's EOF
-    LINGERING = auto()  # our side has ended; the peer's has not
-    CLOSING = auto()  # the connection closes once all is sent
+    LINGERING = auto()  # our side has ended, and the peer's has not
+    CLOSING = auto()  # the connection closes as soon as everything has been sent
     LOST = auto()
 
 
 class Event(Enum):
-    """What can happen to a connection."""
+    """What can occur on a connection."""
 
     PEER_ENDED = auto()  # FIN, or close_notify
     PEER_EOF = auto()  # telnet's EOF
-    DELIVERED = auto()  # all that came before the end was delivered
-    CLOSE = auto()  # we want to close, by closing the transport
-    FINISH = auto()  # we want to close, on a transport (TLS) where the peer answers our end
-    ABORT = auto()  # we reset the connection
-    SENT = auto()  # our half-close is done: all is sent
+    DELIVERED = auto()  # everything from before the peer's end has been delivered
+    CLOSE = auto()  # our side closes, by closing the transport
+    FINISH = auto()  # our side closes, on a transport (TLS) where the peer answers that
+    ABORT = auto()  # our side resets the connection
+    SENT = auto()  # our half-close is complete: everything has been sent
     TIME_UP = auto()
     LOST = auto()
 
 
 class Action(Enum):
-    """What follows."""
+    """What to do when a transition is taken."""
 
-    DELIVER = auto()  # deliver what is left; DELIVERED happens when that is done
-    NOTIFY = auto()  # tell the protocol that the peer has ended
-    HALF_CLOSE = auto()  # end our side; SENT happens when all is sent
-    WAIT = auto()  # let TIME_UP happen in LINGER seconds
-    CLOSE = auto()  # close the transport once all is sent
+    DELIVER = auto()  # deliver what is pending; DELIVERED occurs when that is done
+    NOTIFY = auto()  # notify the protocol that the peer has ended its side
+    HALF_CLOSE = auto()  # end our side; SENT occurs when everything has been sent
+    WAIT = auto()  # let TIME_UP occur after LINGER seconds
+    CLOSE = auto()  # close the transport as soon as everything has been sent
 
 
 _OPEN, _ENDED, _EOF, _NOTIFIED, _EOF_NOTIFIED, _LINGERING, _CLOSING, _LOST = State
 _PEER_ENDED, _PEER_EOF, _DELIVERED, _CLOSE, _FINISH, _ABORT, _SENT, _TIME_UP, _LOSE = Event
 
-# What is not in the table changes nothing. Until the connection is lost, it
-# can be aborted, and lost, in every state.
+# An event without a row for the state is ignored. ABORT and LOST can occur in every
+# state until the connection is lost.
 ENDING: Final[dict[tuple[State, Event], tuple[State, Action | None]]] = {
     (_OPEN, _PEER_ENDED): (_ENDED, Action.DELIVER),
     (_OPEN, _PEER_EOF): (_EOF, Action.DELIVER),
@@ -95,46 +96,46 @@ ENDING: Final[dict[tuple[State, Event], tuple[State, Action | None]]] = {
 
 
 class EndingActions(Protocol):
-    """What has an end: `ServerConnection`. An action that is no method here is `Ending`'s own."""
+    """The actions that `ServerConnection` implements. `Ending` implements the others itself."""
 
     disconnecting: bool
 
     @property
     def clock(self) -> IReactorTime:
-        """The clock."""
+        """The clock for timeouts."""
 
     def deliver_end(self) -> None:
-        """Deliver what is left; let DELIVERED happen when that is done."""
+        """Deliver what is pending; let DELIVERED occur when that is done."""
 
     def notify_end(self) -> None:
-        """Tell the protocol that the peer has ended."""
+        """Notify the protocol that the peer has ended its side."""
 
     def half_close(self) -> None:
-        """End our side; let SENT happen when all is sent."""
+        """End our side; let SENT occur when everything has been sent."""
 
     def close(self) -> None:
-        """Close the transport once all is sent."""
+        """Close the transport as soon as everything has been sent."""
 
 
 class Ending:
-    """The end of one connection, from the first thing that leads to it."""
+    """The end of one connection; made at the first event that leads to it."""
 
     __slots__ = ("_connection", "_time_up", "first", "state")
 
     def __init__(self, connection: EndingActions) -> None:
         self.state = State.OPEN
         self.first: Event | None = None
-        """What happened first of all that led to the end."""
+        """The event that left the state OPEN."""
         self._connection = connection
         self._time_up: IDelayedCall | None = None
 
     @property
     def is_ours(self) -> bool:
-        """Whether our side was the first to end."""
+        """Whether our side was the first to end the connection."""
         return self.first in (Event.CLOSE, Event.FINISH, Event.ABORT)
 
     def handle(self, event: Event) -> None:
-        """Go where the table says, and do what it says."""
+        """Take the transition that the table has for `event`, and do its action."""
         before = self.state
         self.state, action = ENDING.get((before, event), (before, None))
         self._connection.disconnecting = self.state in (State.LINGERING, State.CLOSING, State.LOST)

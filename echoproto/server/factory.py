@@ -1,4 +1,4 @@
-"""`LineFactory`: serves a protocol, each on a `ServerConnection` that a registry knows."""
+"""`LineFactory`: serves protocols, each on a `ServerConnection` that a registry keeps."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 
 class LineFactory(ServerFactory):
-    """Builds `protocol` for each connection: `LineFactory(Shout)`. Any Twisted protocol will do.
+    """Builds `protocol` for each connection: `LineFactory(Shout)`. Serves any Twisted protocol.
 
-    `registry` knows the connections; if not given, it is one that logs them. With `tls` they are
-    TLS from their first byte.
+    `protocol` is called without arguments and returns an IProtocol. `registry` is the registry of
+    the connections; by default, a new one that logs them. With `tls`, connections are TLS from the
+    first byte.
     """
 
-    noisy = False  # Twisted would log each start and stop of the factory
+    noisy = False  # do not log each start and stop of the factory
 
     urgent_in_line = False
-    """Whether the port has SO_OOBINLINE set, so that no connection need set it for itself."""
+    """Whether the listening socket has SO_OOBINLINE, which connections inherit."""
 
     def __init__(
         self,
@@ -42,23 +43,23 @@ class LineFactory(ServerFactory):
 
     @classmethod
     def forProtocol(cls, protocol: Callable[..., Any], *args: Any, **kwargs: Any) -> Self:
-        """Make a factory for `protocol`; what else is given goes to the factory."""
+        """Make a factory for `protocol`. Other arguments are passed to the factory."""
         return cls(protocol, *args, **kwargs)
 
     def makeProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002
-        """Make the protocol for a connection; None refuses it."""
+        """Make the protocol for a connection from `addr`; None refuses the connection."""
         protocol: Any = self.protocol()  # type: ignore[misc]
         protocol.factory = self
         return protocol
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Make the protocol for a connection, and what it stands on."""
+        """Make the protocol for a connection, on a `ServerConnection`; called by Twisted."""
         protocol = self.makeProtocol(addr)
         return None if protocol is None else ServerConnection(protocol, self)
 
 
 class ServedFactory(LineFactory):
-    """Serves the protocols of another factory, whatever they are."""
+    """Serves the protocols that another factory builds, of any kind."""
 
     def __init__(
         self, factory: IProtocolFactory, registry: Registry, tls: SSLContext | None = None
@@ -67,7 +68,7 @@ class ServedFactory(LineFactory):
         self._served = factory
 
     def makeProtocol(self, addr: IAddress | None) -> Any:
-        """Let the other factory build it."""
+        """Have the other factory build the protocol."""
         return self._served.buildProtocol(addr)  # type: ignore[arg-type]
 
     def logPrefix(self) -> str:

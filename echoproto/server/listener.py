@@ -1,7 +1,8 @@
-"""Where the server listens: what a person writes, as Twisted endpoints; and TLS of our own.
+"""Where the server listens: turns the values of --listen into Twisted endpoints.
 
-An `ssl:` endpoint string is served by the TLS layer (`wire.tls`), which has half-close. Where it
-asks for more than a key and a certificate, it is Twisted's endpoint, with Twisted's TLS.
+An `ssl:` endpoint string is served by our TLS layer (`wire.tls`), which can half-close. If it sets
+more than a port, an interface, a backlog, a key and a certificate, it is Twisted's endpoint, with
+Twisted's TLS.
 """
 
 from __future__ import annotations
@@ -22,29 +23,32 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IStreamServerEndpoint
 
 BACKLOG: Final = 1024
-"""Connections that may wait to be accepted; Twisted's own 50 overflow in a burst."""
+"""Connections that may wait to be accepted. Twisted's 50 overflow in a burst."""
 
 MAX_PORT: Final = 0xFFFF
 
 _FORMS: Final = "PORT, HOST:PORT, [IPV6]:PORT"
 _TAKE_BACKLOG: Final = frozenset(["tcp", "tcp6", "ssl", "unix"])
-_WRAPPERS: Final = frozenset(["haproxy"])  # these take an endpoint string of their own
-_TWISTEDS_KEY: Final = "server.pem"  # the file that Twisted takes where none is named
+_WRAPPERS: Final = frozenset(["haproxy"])  # an endpoint string follows the name
+_TWISTEDS_KEY: Final = "server.pem"  # the file that Twisted uses by default
 _OURS: Final = frozenset(["port", "interface", "backlog", "privateKey", "certKey"])
 
 
 @dataclass(frozen=True)
 class Listener:
-    """One place to listen: its endpoint string, and what is its own there."""
+    """One place to listen: its endpoint string, its endpoint, and its TLS."""
 
     where: str
     endpoint: IStreamServerEndpoint
     tls: ssl.SSLContext | None = None
-    """With which connections are TLS, by a layer of ours."""
+    """If set, connections are TLS by our layer."""
 
 
 def make_listener(reactor: Any, where: str) -> Listener:
-    """The listener for an endpoint string. Raises what its parser raises: ValueError, OSError."""
+    """Make the listener for an endpoint string.
+
+    Raises ValueError or OSError, or whatever else the parser of the endpoint type raises.
+    """
     kind, *arguments = re.split(r"(?<!\\):", where)
     named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     unnamed = [argument for argument in arguments if "=" not in argument]
@@ -64,7 +68,7 @@ def make_listener(reactor: Any, where: str) -> Listener:
 
 
 def _check_endpoint(kind: str, named: dict[str, str], unnamed: list[str]) -> None:
-    """Raise ValueError for mistakes that Twisted's parser reports in words of its own."""
+    """Raise ValueError for mistakes that Twisted's parser reports unclearly."""
     first = unnamed[0] if unnamed else ""
     port = named.get("port", first)
     if kind in ("tcp", "tcp6", "ssl") and not re.fullmatch("[0-9]+", port):
@@ -77,9 +81,9 @@ def _check_endpoint(kind: str, named: dict[str, str], unnamed: list[str]) -> Non
 
 def _make_tls(key: Path, certificate: Path) -> ssl.SSLContext:
     for file in (key, certificate):
-        file.open().close()  # an error of `ssl` would not name it
+        file.open().close()  # unlike an error of `ssl`, this one names the file
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # While a client renegotiates (TLS 1.2), what is sent to it would wait in memory.
+    # Data for a client that renegotiates (TLS 1.2) would have to wait in memory.
     context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         context.load_cert_chain(certificate, key)
@@ -90,11 +94,11 @@ def _make_tls(key: Path, certificate: Path) -> ssl.SSLContext:
 
 
 def endpoint_strings(where: str) -> tuple[str, ...]:
-    """The Twisted endpoint strings for a value of --listen. Raises ValueError.
+    """Return the Twisted endpoint strings for a value of --listen. Raises ValueError.
 
-    PORT, or localhost:PORT, is that port on each loopback address that the machine has; HOST:PORT
-    is that port on each address of HOST; anything else is an endpoint string already, which is
-    checked when it is used.
+    PORT, or localhost:PORT, means that port on each loopback address of the machine. HOST:PORT
+    means that port on each address of HOST. Anything else must be an endpoint string; it is checked
+    when it is used.
     """
     if "://" in where:
         raise ValueError(
@@ -120,7 +124,7 @@ def endpoint_strings(where: str) -> tuple[str, ...]:
 
 
 def _with_backlog(where: str) -> str:
-    """`where` with our backlog, if its kind has one and it does not name its own."""
+    """Add our backlog to `where`, if its type takes one and it does not set one."""
     kind, *rest = where.split(":")
     while kind in _WRAPPERS and rest:
         kind, *rest = rest

@@ -1,4 +1,4 @@
-"""The log of connections: a line when one opens, when it shows telnet, and when it ends."""
+"""The log of connections: a line when one opens, when it becomes telnet, and when it ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = Logger("echoproto")
 
 
 def show_address(address: IAddress) -> str:
-    """An address as a person writes it: HOST:PORT, [HOST]:PORT, or the path of a Unix socket."""
+    """Return an address as people write it: HOST:PORT, [HOST]:PORT, or a Unix socket's path."""
     if isinstance(address, IPv4Address):
         return f"{address.host}:{address.port}"
     if isinstance(address, IPv6Address):
@@ -34,7 +34,7 @@ def show_address(address: IAddress) -> str:
 
 
 class ConnectionLog(Observer):
-    """An observer that logs.
+    """An observer that logs connections.
 
     Each message is made here, and not by Twisted from a format: that takes 10 us for each field,
     and would be half of what a short connection costs. The fields are in the event all the same.
@@ -50,7 +50,7 @@ class ConnectionLog(Observer):
         _info(f"[{connection.number}] speaks telnet", id=connection.number)
 
     def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
-        """Log how much came, and why the connection ended."""
+        """Log how much was received, and why the connection ended."""
         number, peer = connection.number, show_address(connection.getPeer())
         received, seconds = connection.bytes_received, monotonic() - connection.opened
         lines: int | None = getattr(connection.protocol, "lines_received", None)
@@ -68,7 +68,7 @@ class ConnectionLog(Observer):
 
 
 def _info(message: str, **fields: object) -> None:
-    """Log a message that is not a format."""
+    """Log `message` literally: braces in it are not format fields."""
     log.info(message.replace("{", "{{").replace("}", "}}"), **fields)
 
 

@@ -1,4 +1,4 @@
-"""The options of `twistd echo`, made of the settings."""
+"""The options of `twistd echo`, made from the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Options(usage.Options):
-    """Options of `twistd echo`, for twistd to parse; `settings` is what came of them."""
+    """Options of `twistd echo`, which twistd parses. `settings` is the result."""
 
     synopsis = "[options]"
     longdesc = "An echo service (RFC 862): every byte that a client sends comes back."
@@ -27,16 +27,16 @@ class Options(usage.Options):
         self._given: dict[str, Any] = {}
 
     def parseArgs(self, *args: str) -> None:
-        """Refuse arguments: there are none."""
+        """Refuse arguments: `echo` takes only options."""
         if args:
             raise usage.UsageError(f"unexpected argument {args[0]!r}: echo takes only options")
 
     def postOptions(self) -> None:
-        """Make `settings` of what was given."""
+        """Make `settings` from the options that were given."""
         self.settings = Settings(**self._given)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; on an error say what is wrong in one line and exit with status 2."""
+        """Parse the options. After a mistake, print one line and exit with status 2."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -44,7 +44,7 @@ class Options(usage.Options):
 
 
 def _handler(name: str, default: Any, about: Declaration) -> Callable[..., None]:
-    """The method that takes an option; Twisted finds it by its name, and shows its docstring."""
+    """Make the method for an option. Twisted finds it by name, and its docstring is the help."""
 
     def flag(self: Options) -> None:
         self._given[name] = True
@@ -71,6 +71,6 @@ for _name, _default, _about in declarations():
 
 
 def refuse(what: str) -> NoReturn:
-    """End the program because of how it was called."""
+    """Exit with status 2, because the program was called wrongly."""
     print(f"twistd echo: {what}", file=sys.stderr)  # noqa: T201
     raise SystemExit(2)

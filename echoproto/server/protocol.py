@@ -1,7 +1,8 @@
-"""`LineProtocol`, a LineReceiver that gets the hard parts right. `echo` has the echo on top of it.
+"""`LineProtocol`: a LineReceiver that handles the hard parts. `echo` builds the echo on it.
 
-It knows lines and its own callbacks. All else that a connection needs (telnet, TLS, backpressure,
-how it ends) is in `connection`, which stands between the transport and the protocol.
+It splits lines and calls its own methods. Everything else that a connection needs (telnet, TLS,
+backpressure, an orderly end) is in `connection`, which stands between the transport and the
+protocol.
 """
 
 from __future__ import annotations
@@ -28,58 +29,59 @@ if TYPE_CHECKING:
 
 
 class _Open:
-    """Stands for a transport that cannot tell whether it is closing, as None cannot."""
+    """Stands in for a transport without `disconnecting`, such as None."""
 
     disconnecting = False
 
 
 @implementer(IHalfCloseableProtocol)
 class LineProtocol(LineReceiver):
-    """A `LineReceiver` for any client: subclass it and write `lineReceived`.
+    """A `LineReceiver` for any client. Subclass it, and write `lineReceived(line)`.
 
-    What it changes in `LineReceiver`, whose contract holds for the rest:
+    `LineReceiver`'s contract holds, with these differences:
 
     - `delimiter`: LF, CR LF, CR NUL and CR all end a line (RFC 1123, section 3.3.1), and `sendLine`
-      sends CR LF. A subclass, or an instance, that sets `delimiter` gets exactly that delimiter.
-    - `lineLengthExceeded` is given what has come of the line that is too long, and no more. The
-      rest of that line is skipped and the next line is whole, unless the method closes the
-      connection (as it does if not overridden) or calls `setLineMode` or `setRawMode`.
-    - The time that it takes is in proportion to the bytes received.
+      sends CR LF. If a subclass or an instance sets `delimiter`, that exact delimiter is used.
+    - `lineLengthExceeded(line)` receives what has arrived of the line, and nothing behind it. The
+      rest of that line is skipped, and the next line is complete. Unless you override it, the
+      method closes the connection. It may call `setLineMode` or `setRawMode` to keep the rest.
+    - Its time is proportional to the number of bytes received.
 
-    On a connection of a reactor, whatever factory has built the protocol, `transport` is a
-    `ServerConnection`, which adds:
+    On the connections of a reactor, `transport` is a `ServerConnection`, whichever factory has
+    built the protocol. It adds:
 
-    - Half-close: a client that has sent its last byte still gets every answer; then the
-      connection is closed. Override `peerHalfClosed` to keep it open.
-    - Backpressure: while the client does not read its answers, it is not read from. The place for
-      a producer is yours all the same: while you have one registered, it replaces ours.
-    - `pauseProducing` holds until `resumeProducing` is called, whatever the transport does.
-    - Telnet: see `telnet`. In a telnet connection `lineReceived` and `rawDataReceived` are given
-      what was typed, what is written to `transport` is escaped, and negotiation is answered.
+    - Half-close: a client that has sent its last byte still receives every answer, and then the
+      connection closes. Override `peerHalfClosed` to keep the connection open.
+    - Backpressure: the server stops reading from a client that does not read its answers. You may
+      still register a producer; it replaces ours until you unregister it.
+    - `pauseProducing` holds until you call `resumeProducing`, whatever the transport does.
+    - Telnet: see `telnet`. In a telnet connection, `lineReceived` and `rawDataReceived` receive
+      what was typed, what you write is escaped, and negotiation is answered.
     """
 
     delimiter: bytes = ANY_LINE_END
 
     telnet: TelnetMode = "auto"
-    """Whether a connection is telnet: "always", "never", or "auto", once the client shows it
-    (`wire.telnet` has the rule). A client cannot show it while the protocol is in raw mode."""
+    """When a connection is telnet: "always", "never", or "auto", as soon as the client negotiates
+    it (docs/telnet.md has the rule). In raw mode a client cannot begin telnet."""
     telnet_policy: Policy = SERVER_POLICY
-    """What is agreed to when a telnet client proposes it. Without ECHO and SGA, clients edit lines
-    themselves."""
+    """The options to agree to when a telnet client offers or requests them. Without ECHO and SGA
+    (RFC 857, RFC 858), clients send whole lines, which a person can edit."""
     answer_to_ayt = b"\r\n[yes, I am here]\r\n"
-    """What a telnet client is told that asks AYT, are you there."""
+    """Bytes that answer a telnet client's AYT, "are you there" (RFC 854)."""
     window_size: tuple[int, int] | None = None
-    """Columns and rows of the telnet client's window, if it tells them; 0 is unknown."""
+    """Columns and rows of the telnet client's window, where 0 is unknown (RFC 1073); None until the
+    client reports them."""
     terminal_type: str | None = None
-    """The telnet client's terminal, if it tells that."""
+    """Name of the telnet client's terminal (RFC 1091); None until the client reports it."""
 
     transport: Any
     paused: bool
     line_mode: Any
     __splitter: LineSplitter | None = None
-    __busy = False  # in a call of the author's methods: what is fed meanwhile waits
+    __busy = False  # in a call of the subclass's methods: further data must wait
 
-    if TYPE_CHECKING:  # Twisted's have no types
+    if TYPE_CHECKING:  # Twisted's methods have no types
 
         def pauseProducing(self) -> None: ...  # noqa: D102
         def stopProducing(self) -> None: ...  # noqa: D102
@@ -88,10 +90,10 @@ class LineProtocol(LineReceiver):
     # The connection
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Take the transport into use, then call `connectionMade`.
+        """Use `transport`, and call `connectionMade`.
 
-        A transport that calls this protocol itself, because some other factory has built it, calls
-        a `ServerConnection` from now on.
+        If `transport` calls this protocol directly, because another factory has built the protocol,
+        insert a `ServerConnection` between the two.
         """
         if isinstance(transport, ServerConnection) or not ServerConnection.take_over(
             transport, self
@@ -99,28 +101,32 @@ class LineProtocol(LineReceiver):
             super().makeConnection(transport)
 
     def readConnectionLost(self) -> None:
-        """The peer has sent its last byte; called by the connection once all was delivered."""
+        """Handle the half-close of the peer; the connection calls this after all data."""
         self.peerHalfClosed()
 
     def peerHalfClosed(self) -> None:
-        """The peer has sent its last byte, and all of it was delivered: close, once all is sent.
+        """Handle the half-close of the peer, after everything it has sent was delivered.
 
-        Override it to send more before you call `transport.loseConnection`.
+        Closes the connection as soon as everything has been sent. Override it to send more, and
+        then call `transport.loseConnection`.
         """
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Our own half-close is done."""
+        """Handle the completion of our half-close; does nothing."""
 
     # Lines
 
     @property
     def lines_received(self) -> int | None:
-        """How many lines have come, and how many were too long; None if nobody looks for lines."""
+        """Number of lines delivered, including those that were too long.
+
+        None in a subclass that does not split lines.
+        """
         return self.__splitter.taken if self.__splitter is not None else 0
 
     def dataReceived(self, data: bytes) -> Any:
-        """Call `lineReceived` or `rawDataReceived` for `data`, as far as nobody has paused."""
+        """Call `lineReceived` or `rawDataReceived` for `data`, until something pauses."""
         splitter = self.__splitter or self.__begin()
         if (
             self.__busy
@@ -136,12 +142,12 @@ class LineProtocol(LineReceiver):
                 why = self.lineReceived(line)
             finally:
                 self.__busy = False
-            if why or not splitter.unsplit:  # something may have been put there meanwhile
+            if why or not splitter.unsplit:  # `lineReceived` may have fed more data
                 return why
         return None if self.__busy else self.__deliver(splitter)
 
     def __deliver(self, splitter: LineSplitter) -> Any:
-        """Deliver what has come, until nothing is left or something says to stop."""
+        """Deliver what has arrived, until nothing is left or something stops the delivery."""
         transport = self.transport or _Open
         self.__busy = True
         try:
@@ -164,7 +170,7 @@ class LineProtocol(LineReceiver):
         return None
 
     def __deliver_lines(self, lines: Iterator[bytes]) -> Any:
-        """Deliver lines, as long as nothing changes that the next one depends on."""
+        """Deliver lines, until a setting changes that the next line depends on."""
         transport, delimiter, max_length = self.transport or _Open, self.delimiter, self.MAX_LENGTH
         for line in lines:
             if (
@@ -179,42 +185,45 @@ class LineProtocol(LineReceiver):
         return None
 
     def __begin(self) -> LineSplitter:
-        """Make the splitter, when the first data come.
+        """Make the splitter, when the first data arrives.
 
-        The loop over the lines looks at four attributes after each line, which takes a third of the
-        time where they are the instance's own.
+        Also copy four attributes to the instance: the loop over the lines reads them after each
+        line, and an instance attribute takes a third of the time of a class attribute.
         """
         for name in ("delimiter", "MAX_LENGTH", "line_mode", "paused"):
-            with suppress(AttributeError):  # it is a property
+            with suppress(AttributeError):  # a property without a setter
                 setattr(self, name, getattr(self, name))
         self.__splitter = LineSplitter(self.delimiter, self.MAX_LENGTH)
         return self.__splitter
 
     def sendLine(self, line: bytes) -> None:
-        """Send a line; `line` has no end yet."""
+        """Send `line` and the delimiter (CR LF unless you set another)."""
         self.transport.write(line + self.delimiter)
 
     def clearLineBuffer(self) -> bytes:
-        """Take, and return, the data that is next."""
+        """Take and return the bytes that have arrived and were not delivered."""
         return self.__splitter.take_rest() if self.__splitter is not None else b""
 
     def resumeProducing(self) -> None:
-        """Go on with what was held; once the connection is closed, that is nothing."""
+        """Continue with pending data; deliver nothing after the connection is closed."""
         if not (isinstance(self.transport, ServerConnection) and self.transport.disconnecting):
             super().resumeProducing()
 
     def setLineMode(self, extra: bytes = b"") -> Any:
-        """Go to line mode; `extra` is put in front of what has arrived."""
+        """Switch to line mode. `extra` is processed before the pending bytes."""
         self.line_mode = 1
         if not extra:
             return None
         if self.__splitter is not None:
-            self.__splitter.put_back(b"")  # a line that is too long is not skipped any more
+            self.__splitter.put_back(b"")  # stop skipping a line that is too long
         rest = self.clearLineBuffer()
         return self.dataReceived(extra + rest if rest else extra)
 
     def eraseReceived(self, *, line: bool) -> None:
-        """Forget the last character of a line that has no end yet, or all of it."""
+        """Erase the last character of the unfinished line, or with `line` all of it.
+
+        Called when a telnet client sends EC, or EL, IP, BRK or ABORT (RFC 854).
+        """
         if self.__splitter is not None:
             self.__splitter.erase(line=line)
 
@@ -222,36 +231,43 @@ class LineProtocol(LineReceiver):
 
     @property
     def is_telnet(self) -> bool:
-        """Whether this is a telnet connection, as far as the client has shown."""
+        """Whether this is a telnet connection, according to what the client has sent so far."""
         return getattr(self.transport, "is_telnet", False)
 
     def requestTelnetOption(self, side: Side, option: int, *, on: bool) -> None:
-        """Ask a telnet client to agree on an option; `telnetOptionChanged` tells if it does.
+        """Ask a telnet client to enable or disable `option` (0 to 255) for `side`.
 
-        If it refuses, nothing is called. Raises ValueError if the connection is not telnet.
+        If the client agrees, `telnetOptionChanged` is called; if it refuses, nothing is. Raises
+        NotTelnetError if the connection is not telnet, or not yet.
         """
-        if not self.is_telnet:  # on the transport of a test, too
+        if not self.is_telnet:  # nor is a transport of tests
             raise NotTelnetError("the client has not shown that it is telnet: see is_telnet")
         self.transport.requestTelnetOption(side, option, on=on)
 
     def telnetStarted(self) -> None:
-        """The client has shown that it is telnet."""
+        """Handle the start of telnet: the client has negotiated it.
+
+        With `telnet = "always"`, this is called after `connectionMade`.
+        """
 
     def telnetOptionChanged(self, side: Side, option: int, *, on: bool) -> None:
-        """An option is on, or off, for us or for the client, from now on."""
+        """Handle an option that is enabled (`on`) or disabled for `side` from now on."""
 
     def telnetCommandReceived(self, command: int) -> None:
-        """The telnet client has sent a command other than negotiation.
+        """Handle a telnet command other than negotiation; `command` is a `Command`, or any number.
 
-        EC has taken back the last character by then, EL, IP, BRK and ABORT what has come of a line
-        that has no end yet. EOF is the end of what the client sends, as half-close is.
+        By then, EC has erased the last character of the unfinished line, and EL, IP, BRK or ABORT
+        all of it. EOF ends the client's side, as half-close does (RFC 1184).
         """
 
     def windowSizeChanged(self, columns: int, rows: int) -> None:
-        """The telnet client tells the size of its window; 0 is unknown (RFC 1073)."""
+        """Handle the size of the telnet client's window; 0 is unknown (RFC 1073)."""
 
     def terminalTypeReceived(self, name: str) -> None:
-        """The telnet client tells what its terminal is (RFC 1091)."""
+        """Handle the name of the telnet client's terminal (RFC 1091)."""
 
     def undecidedDataReceived(self, data: bytes) -> None:
-        """A 255 has come, and what comes next will show what it is; it is given again then."""
+        """Handle a last byte 255, of which only the next byte can show what it means.
+
+        It is processed again, with what follows it. The inherited method does nothing.
+        """

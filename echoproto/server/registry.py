@@ -1,8 +1,8 @@
-"""The registry of connections: which are open, who is told of them, and how all are closed.
+"""The registry of connections: which are open, who observes them, and how all are closed.
 
-It numbers the connections of every protocol that a factory serves (`factory`), whatever protocol
-that is. Observers are told of each: the log is an observer, and so is a limit, which closes what it
-does not want before the protocol hears of it.
+It numbers the connections of every protocol that a factory serves (`factory`), of any kind. It
+notifies observers of each connection. The log is an observer, and so is a limit, which closes a
+connection before the protocol is connected.
 """
 
 from __future__ import annotations
@@ -22,27 +22,34 @@ if TYPE_CHECKING:
     from echoproto.server.connection import ServerConnection
 
 DRAIN_IDLE: Final = 0.1
-"""Seconds without a byte after which a connection has nothing in flight."""
+"""Seconds without a byte after which a connection is taken to have nothing in flight."""
 
 DRAIN_TIMEOUT: Final = 5.0
-"""Seconds that a connection may take to get there, when the service stops."""
+"""Timeout, in seconds, for connections to get there when the service stops."""
 
 
 class Observer:
-    """Is told of connections: inherit from it, and write the methods that you want."""
+    """Is notified of connections. Subclass it, and override the methods that you need."""
 
     def connected(self, connection: ServerConnection) -> None:
-        """It is open; its protocol does not know yet. To close it now is to refuse it."""
+        """Handle a new connection; its protocol is not connected yet.
+
+        To refuse the connection, call its `loseConnection` or `abortConnection`.
+        """
 
     def telnet_started(self, connection: ServerConnection) -> None:
-        """The client has shown that it is telnet."""
+        """Handle a connection whose client has negotiated telnet."""
 
     def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
-        """It is lost, because of `reason`."""
+        """Handle the loss of a connection; `reason` is a Twisted Failure."""
 
 
 class Registry:
-    """The open connections, numbered from 1; `observers` are told of each, in their order."""
+    """The open connections, numbered from 1.
+
+    `connections` holds them; it is a dict for the sake of memory. `observers` is a list, which you
+    may change. Observers are notified of each connection, in their order.
+    """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self.observers = list(observers)
@@ -50,7 +57,7 @@ class Registry:
         self._numbers = count(1)
 
     def opened(self, connection: ServerConnection) -> None:
-        """Number the connection."""
+        """Add a connection, and number it; called by the connection."""
         connection.number = next(self._numbers)
         connection.opened = monotonic()
         self.connections[connection] = None
@@ -58,21 +65,22 @@ class Registry:
             observer.connected(connection)
 
     def telnet_started(self, connection: ServerConnection) -> None:
-        """The connection's client has shown that it is telnet."""
+        """Notify the observers that the client has negotiated telnet; called by the connection."""
         for observer in self.observers:
             observer.telnet_started(connection)
 
     def closed(self, connection: ServerConnection, reason: Failure) -> None:
-        """The connection is lost."""
+        """Remove a connection that is lost; called by the connection."""
         self.connections.pop(connection, None)
         for observer in self.observers:
             observer.disconnected(connection, reason)
 
     async def drain(self, clock: IReactorTime) -> None:
-        """Close every connection, each once what was in flight on it is delivered.
+        """Close every connection, after the data in flight on it has been delivered.
 
-        A connection on which nothing has come for DRAIN_IDLE seconds is closed when all is sent.
-        One that does not get there in DRAIN_TIMEOUT seconds is aborted.
+        A connection that has received nothing for DRAIN_IDLE seconds is closed as soon as
+        everything has been sent. Connections that are still open after DRAIN_TIMEOUT seconds are
+        reset. `clock` is the reactor.
         """
         deadline = clock.seconds() + DRAIN_TIMEOUT
         received: dict[ServerConnection, int] = {}
@@ -87,6 +95,6 @@ class Registry:
             await deferLater(clock, DRAIN_IDLE)
 
     def abort(self) -> None:
-        """Reset every connection at once. What is in flight is lost."""
+        """Reset every connection at once. Data in flight is lost."""
         for connection in list(self.connections):
             connection.abortConnection()

@@ -1,4 +1,4 @@
-"""`EchoService`: what `twistd echo` runs. It listens, and when it ends it drains."""
+"""`EchoService`: what `twistd echo` runs. It listens, and drains its connections when it stops."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ log = Logger("echoproto")
 
 
 class EchoService(Service):
-    """Serves the protocols of `factory`, whatever they are, on `listeners`.
+    """Serves the protocols of `factory`, of any kind, on `listeners`.
 
-    `privilegedStartService`, or `startService` if that was not called, raises CannotStartError.
+    Raises CannotStartError from `privilegedStartService`, or from `startService` if the other was
+    not called.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class EchoService(Service):
         self._ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
-        """Listen: before twistd gives up its privileges, so that low ports work."""
+        """Listen while twistd still has its privileges, so that it can use low ports."""
         super().privilegedStartService()
         self._listen()
 
     def startService(self) -> None:
-        """Listen, if that is not done: twist has no privileges to give up."""
+        """Listen, unless that is done: `twist` has no privileged phase."""
         super().startService()
         if not self._ports:
             self._listen()
@@ -79,12 +80,12 @@ class EchoService(Service):
         listener = getattr(port, "socket", None)
         if listener is not None:
             receive_urgent_in_line(listener)
-            served.urgent_in_line = True  # what the port accepts has its socket's options
+            served.urgent_in_line = True  # connections inherit the socket's options
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, then deliver what is in flight; the Deferred fires when all is closed."""
+        """Stop listening, and deliver data in flight; fires when every connection is closed."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
@@ -102,8 +103,8 @@ def _explain(where: str, error: BaseException | None) -> str:
 
 
 def makeService(options: Options) -> EchoService:
-    """Make the service that `options` ask for; for twistd."""
-    if "twisted.internet.reactor" not in sys.modules:  # no --reactor was given
+    """Make the service for `options`; called by twistd."""
+    if "twisted.internet.reactor" not in sys.modules:  # there is no --reactor
         with suppress(ImportError):
             from echoproto.reactor.reactor import install
 
@@ -116,7 +117,7 @@ def makeService(options: Options) -> EchoService:
     for where in settings.endpoints:
         try:
             listeners.append(make_listener(reactor, where))
-        except Exception as error:  # noqa: BLE001 - whatever an endpoint's parser makes of its arguments
+        except Exception as error:  # noqa: BLE001 - an endpoint parser may raise anything
             refuse(f"--listen {where}: {error}")
     factory = Factory()
     factory.noisy = False
@@ -126,7 +127,7 @@ def makeService(options: Options) -> EchoService:
     registry = Registry([ConnectionLog()])
 
     def hurry() -> None:
-        """From now on a signal does not ask for what is under way, but for its end."""
+        """Make a further signal end the drain at once."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 

@@ -1,8 +1,8 @@
-"""The settings of the server: one declaration for each, from which its options are made.
+"""The settings of the server: one declaration for each, from which the options are made.
 
-A setting is a field of `Settings`. The field has its name, type and default; `setting` adds its
-letter, what it may be, how its text is read, and its help. Everyone else is given a `Settings`:
-nobody else reads text.
+A setting is a field of `Settings`. The field has the name, the type and the default. `setting` adds
+the letter, the choices, a function that reads the text, and the help. All other code receives a
+`Settings` and never parses text.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ DEFAULT_PORT: Final = 2020
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of a setting beside its name and default."""
+    """What a setting has besides its name and its default."""
 
     help: str
     letter: str | None
     one_of: tuple[str, ...]
     read: Callable[[str], Any]
-    """Makes the value of a text. Raises ValueError, which says what would be right."""
+    """Converts text to the value. Raises ValueError with a message that says what is right."""
 
     def value_of(self, text: str) -> Any:
-        """The value that `text` means. Raises ValueError, which says what would be right."""
+        """Convert `text` to the value. Raises ValueError with a message that says what is right."""
         if self.one_of and text not in self.one_of:
             *others, last = self.one_of
             raise ValueError(f"give {', '.join(others)} or {last}")
@@ -41,19 +41,19 @@ class Declaration:
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002 - so it is called in the command line
+    help: str,  # noqa: A002 - its name on command lines
     *,
     letter: str | None = None,
     one_of: tuple[str, ...] = (),
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Declare a setting. A bool is a flag; a tuple may be given more than once, and grows."""
+    """Declare a setting. A bool is a flag. A tuple may be given several times, and grows."""
     return field(default=default, metadata={"declaration": Declaration(help, letter, one_of, read)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `twistd echo` was asked to do."""
+    """The settings of `twistd echo`."""
 
     listen: tuple[str, ...] = setting(
         (),
@@ -64,13 +64,13 @@ class Settings:
     )
     mode: Mode = setting(
         "stream",
-        "stream: send each byte back at once; line: each whole line.",
+        "stream: echo each byte at once; line: echo each line when it has ended.",
         letter="m",
         one_of=("stream", "line"),
     )
     telnet: TelnetMode = setting(
         "auto",
-        "Whether clients are telnet: auto (each that shows it), always or never.",
+        "When a client is telnet: auto (when it negotiates telnet), always or never.",
         letter="t",
         one_of=("auto", "always", "never"),
     )
@@ -78,10 +78,10 @@ class Settings:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The Twisted endpoint strings to listen on."""
+        """Twisted endpoint strings to listen on."""
         return self.listen or endpoint_strings(str(DEFAULT_PORT))
 
 
 def declarations() -> list[tuple[str, Any, Declaration]]:
-    """Name, default and declaration of each setting."""
+    """Return the name, default and declaration of each setting."""
     return [(each.name, each.default, each.metadata["declaration"]) for each in fields(Settings)]

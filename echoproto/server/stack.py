@@ -1,7 +1,7 @@
-"""`Stack`: the layers of a connection on the server, and what is done with their events.
+"""`Stack`: the layers of a connection on the server, and the handling of their events.
 
-Only a connection that has a layer has one: TLS from its first byte or since `startTLS`, telnet
-since the client has shown it.
+Only a connection with at least one layer has a stack: TLS, from the first byte or from `startTLS`
+on; telnet, as soon as the client negotiates it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from echoproto.wire.tls import TLS
 
 IAC: Final = 0xFF
-"""A number: looking for bytes of length one in bytes takes eight times as long."""
+"""A number: to search bytes for a number is eight times as fast as for a bytes of length 1."""
 
 
 class Stack:
-    """The layers of `connection`, from the wire up."""
+    """The layers of `connection`, from the wire upwards."""
 
     __slots__ = ("_connection", "_pipeline", "_unsent", "telnet", "tls")
 
@@ -40,23 +40,23 @@ class Stack:
         self.telnet: ServerTelnet | None = None
         self._connection = connection
         self._pipeline = Pipeline()
-        self._unsent: list[bytes] | None = None  # what is written while events are taken
+        self._unsent: list[bytes] | None = None  # written while events are handled
 
     def add_tls(self, tls: TLS) -> None:
-        """Put TLS below all else."""
+        """Add TLS below all other layers."""
         self.tls = tls
         self._pipeline = Pipeline([tls, *self._pipeline.layers])
 
     def add_telnet(self, mode: TelnetMode) -> ServerTelnet:
-        """Put telnet on top."""
+        """Add telnet on top."""
         self.telnet = ServerTelnet(self._connection.protocol, mode)
         self._pipeline = Pipeline([*self._pipeline.layers, self.telnet])
         return self.telnet
 
-    # What arrives
+    # Receiving
 
     def receive(self, data: bytes) -> None:
-        """Take what has arrived, or with no data what was left when the protocol paused."""
+        """Handle data that has arrived; without data, continue after a pause."""
         connection, tls = self._connection, self.tls
         if (
             data
@@ -75,7 +75,7 @@ class Stack:
             self._take(self._pipeline.receive(data))
 
     def _deliver_alone(self, data: bytes) -> None:
-        """Deliver data that no event came with: a straight way for TLS, as messages come."""
+        """Deliver data without going through events: the fast path for a TLS record."""
         self._unsent = []
         try:
             self._deliver(data)
@@ -85,34 +85,34 @@ class Stack:
             self._unsent = None
 
     def eof(self) -> None:
-        """The peer has half-closed below all layers."""
-        if self._ignores_all:  # also what is left in the layers, which they would give first
+        """Handle the half-close of the peer, below all layers."""
+        if self._ignores_all:  # ignore also what is pending in the layers
             self._connection.handle_ending(Event.PEER_ENDED)
         else:
             self._take(self._pipeline.eof())
 
     def _take(self, events: Iterator[Any]) -> None:
-        """Act on events, up to where the protocol pauses: the layers hold the rest.
+        """Handle events, up to a pause: the layers keep the rest.
 
-        What is written meanwhile waits until all is done, since a chunk may hold a thousand
-        commands with an answer to each.
+        Data written meanwhile is sent when all events are handled, in one write: a chunk may
+        contain a thousand commands, each with a reply.
         """
         connection, pipeline = self._connection, self._pipeline
         if connection.paused or self._unsent is not None:
-            return  # this goes on when it is resumed, or in the loop that calls us
+            return  # continued on resume, or by the loop that is calling us
         self._unsent = []
         try:
             self._handle_events(events)
         except ssl.SSLError as error:
             connection.reason = Failure(error)
             connection.handle_ending(Event.CLOSE)
-            connection.handle_ending(Event.PEER_ENDED)  # no end of its own is to come
+            connection.handle_ending(Event.PEER_ENDED)  # the layer will give no Ended
         finally:
             if self._unsent:
                 self.flush()
             self._unsent = None
         if self._pipeline is not pipeline:
-            self.receive(b"")  # the new one has what is left
+            self.receive(b"")  # the new pipeline has the rest
         elif self.telnet is not None and not (connection.paused or self._ignores_all):
             self._settle_telnet(self.telnet)
 
@@ -130,12 +130,12 @@ class Stack:
 
     @property
     def peer_answers_end(self) -> bool:
-        """Whether the peer is to answer the end of our side: on TLS, once keys are agreed."""
+        """Whether the peer will answer the end of our side: on TLS, after the handshake."""
         return self.tls is not None and (self.tls.is_established or self.tls.pending > 0)
 
     @property
     def _ignores_all(self) -> bool:
-        """Whether all that still comes is ignored. On TLS it is not: close_notify is to come."""
+        """Whether to ignore further data. On TLS, close_notify must still be read."""
         return not self._connection.is_open and self.tls is None
 
     def _deliver(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ class Stack:
         if self.telnet is not None:
             data = self.telnet.data_of(data)
         elif IAC in data and may_be_telnet(protocol):
-            self.add_telnet("auto").receive(data)  # which takes it, for the new pipeline
+            self.add_telnet("auto").receive(data)  # pending in the new pipeline
             return
         if data:
             protocol.dataReceived(data)
@@ -156,7 +156,7 @@ class Stack:
             case Ended():
                 connection.handle_ending(Event.PEER_ENDED)
             case _ if not connection.is_open:
-                pass  # after telnet's EOF, or after we have closed, all that comes is nothing
+                pass  # ignore everything after telnet's EOF, and after we have closed
             case HandshakeCompleted():
                 if IHandshakeListener.providedBy(connection.protocol):
                     connection.protocol.handshakeCompleted()
@@ -168,9 +168,9 @@ class Stack:
                     connection.handle_ending(Event.PEER_EOF)
 
     def _settle_telnet(self, telnet: ServerTelnet) -> None:
-        """Remove the layer once the client has shown that it is not telnet.
+        """Remove the layer as soon as the client has shown that it is not telnet.
 
-        While that is open, tell the protocol which bytes wait.
+        While that is undecided, notify the protocol of the pending bytes.
         """
         connection = self._connection
         if telnet.is_plain:
@@ -182,28 +182,28 @@ class Stack:
         elif telnet.pending and not (telnet.is_telnet or connection.read_lost):
             connection.protocol.undecidedDataReceived(telnet.pending)
 
-    # What is sent
+    # Sending
 
     def send(self, data: bytes) -> None:
-        """Send data of the protocol."""
+        """Send data that the protocol has written."""
         if wire := self._pipeline.send(data):
             self._write(wire)
 
     def request(self, side: Side, option: int, *, on: bool) -> None:
-        """Ask for a telnet option."""
-        assert self.telnet is not None  # noqa: S101 - the connection has looked
+        """Request a telnet option."""
+        assert self.telnet is not None  # noqa: S101 - the connection has checked
         self._write(
             self._pipeline.send_below(self.telnet, self.telnet.request(side, option, on=on))
         )
 
     def finish(self) -> None:
-        """Send what was written, and then what tells the peer that it was the last."""
+        """Send pending data, and then notify the peer that it was the last (close_notify)."""
         self.flush()
         if last := self._pipeline.finish():
             self._connection.transport.write(last)
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send what was written while events were handled."""
         if self._unsent:
             gathered, self._unsent = self._unsent, []
             self._connection.transport.write(

@@ -1,8 +1,8 @@
-"""Telnet for a Twisted protocol: what the layer finds, as calls of the protocol's methods.
+"""Telnet for a Twisted protocol: turns the events of the layer into calls of protocol methods.
 
-The server never speaks first: to a client that is not telnet, negotiation is garbage on its screen.
-A connection is plain, and costs no more than one look for a byte 255 in what arrives, until the
-client shows that it is telnet; what it sent before then is untouched.
+The server never negotiates first, because negotiation is garbage on the screen of a client that is
+not telnet. A connection is plain until the client negotiates; earlier bytes are not affected. All
+that this costs a plain connection is a search for the byte 255 in what arrives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from echoproto.wire.telnet.scanner import Scanner
 if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
-# What a client sends to take back what was typed, and whether that is the whole line.
+# The commands that erase what was typed, and whether they erase the whole line.
 _ERASES: Final[dict[int, bool]] = {
     Command.EC: False,
     Command.EL: True,
@@ -33,18 +33,18 @@ _ERASES: Final[dict[int, bool]] = {
     Command.ABORT: True,
 }
 
-# PuTTY sends EL at once for Ctrl-C, -U, -Z and -\\, and then the key itself before the next line.
+# For Ctrl-C, -U, -Z and -\\, PuTTY sends EL at once, and the key itself before the next line.
 _KEYS_OF_EL: Final = b"\x03\x15\x1a\x1c"
 
 
 def may_be_telnet(protocol: Any) -> bool:
-    """Whether a client of `protocol` can show, now, that it is telnet: not in raw mode."""
+    """Whether a client of `protocol` can start telnet now: not while it is in raw mode."""
     mode = getattr(protocol, "telnet", "never")
     return mode == "auto" and bool(getattr(protocol, "line_mode", True))
 
 
 class _ServerScanner(Scanner):
-    """In raw mode it passes on all that has arrived: nothing in it can show telnet."""
+    """Passes on everything unchanged in raw mode, in which a client cannot start telnet."""
 
     __slots__ = ("_protocol",)
 
@@ -60,7 +60,7 @@ class _ServerScanner(Scanner):
 
 
 class ServerTelnet(TelnetCodec):
-    """The telnet layer of a connection that `protocol` is served on."""
+    """The telnet layer of a connection that serves `protocol`."""
 
     __slots__ = ("_after_el", "_protocol")
 
@@ -72,20 +72,20 @@ class ServerTelnet(TelnetCodec):
 
     @property
     def is_nvt(self) -> bool:
-        """Whether the client sends the lines of a Network Virtual Terminal: not in BINARY."""
+        """Whether the client sends text (RFC 854's Network Virtual Terminal), not BINARY."""
         return self.is_telnet and not self.is_on(Side.REMOTE, Option.BINARY)
 
     def take_rest(self) -> bytes:
-        """Take what has arrived and was not looked at yet: it is no telnet."""
+        """Take the bytes that have arrived and were not scanned yet."""
         return self._scanner.take_rest()
 
     def data_of(self, data: bytes) -> bytes:
-        """What of `data` was typed as data."""
+        """Return `data` without the key that PuTTY sends after EL."""
         after_el, self._after_el = self._after_el, False
         return data[data[0] in _KEYS_OF_EL :] if after_el else data
 
     def dispatch(self, event: Any) -> None:
-        """Call the method of the protocol that is for `event`."""
+        """Call the protocol's method for `event`."""
         protocol = self._protocol
         match event:
             case TelnetStarted():
@@ -104,4 +104,4 @@ class ServerTelnet(TelnetCodec):
 
 
 def _ignore(*_: Any) -> None:
-    """Stand in for a callback that the protocol does not have."""
+    """Stand in for a callback that the protocol does not define."""

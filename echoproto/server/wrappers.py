@@ -1,8 +1,9 @@
-"""What Twisted may have put between a connection and its socket: wrappers, and its own TLS.
+"""Deals with what Twisted may have put between a connection and its socket: wrappers and TLS.
 
-A Twisted `ProtocolWrapper` (`haproxy:`, `TimeoutFactory`, TLS) hides the protocol in it from the
-transport: on Twisted's own reactors the transport finds nothing that can half-close, and drops what
-is unsent when the peer does. So the transport at the bottom is told to call the connection.
+A Twisted `ProtocolWrapper` (`haproxy:`, `TimeoutFactory`, TLS) hides its protocol from the
+transport. Twisted's own reactors then find nothing that can half-close, and drop unsent data when
+the peer half-closes. `forward_half_close` therefore has the transport at the bottom notify the
+connection directly.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def bottom_transport(transport: Any) -> Any:
-    """The transport that has the socket, below all wrappers and Twisted's TLS."""
+    """Return the transport that owns the socket, below all wrappers and Twisted's TLS."""
     top = _top_of(transport)
     while isinstance(top, ProtocolWrapper):
         top = top.transport
@@ -28,7 +29,7 @@ def bottom_transport(transport: Any) -> Any:
 
 
 def _top_of(transport: Any) -> Any:
-    """The outermost wrapper on `transport`: after its `startTLS` that is its protocol, TLS."""
+    """Return the outermost wrapper on `transport`: after `startTLS`, its protocol (TLS)."""
     if not getattr(transport, "TLS", False):
         return transport
     tls = transport.protocol
@@ -36,15 +37,15 @@ def _top_of(transport: Any) -> Any:
 
 
 def is_twisted_tls(transport: Any) -> bool:
-    """Whether Twisted's TLS is on `transport`: it has no half-close, though it says so."""
+    """Whether `transport` uses Twisted's TLS, which claims to half-close but cannot."""
     return getattr(transport, "TLS", False) or _tls_of(transport) is not None
 
 
 def forward_half_close(transport: Any, connection: ServerConnection) -> None:
-    """Have the transport at the bottom tell `connection` that the peer has half-closed.
+    """Have the transport at the bottom notify `connection` when the peer half-closes.
 
-    Twisted's TLS gets to write at once, too: in the reactor's next turn, when it would write, the
-    connection may be gone already.
+    This also makes Twisted's TLS write immediately. It would otherwise write in the reactor's next
+    turn, when the connection may be closed already.
     """
     tls = _tls_of(transport)
     if tls is not None:
@@ -57,7 +58,7 @@ def forward_half_close(transport: Any, connection: ServerConnection) -> None:
 
 
 def _tls_of(transport: Any) -> Any:
-    """Twisted's TLS in or on `transport`, if there is any."""
+    """Return Twisted's TLS in or on `transport`, or None."""
     top = _top_of(transport)
     while isinstance(top, ProtocolWrapper):
         if isinstance(top, TLSMemoryBIOProtocol):
@@ -68,7 +69,7 @@ def _tls_of(transport: Any) -> Any:
 
 @implementer(IHalfCloseableProtocol)
 class _HalfCloseForwarder:
-    """The lowest wrapper, to the transport below it; but half-close is the connection's."""
+    """Delegates everything except half-close, which goes to the connection, to `lowest`."""
 
     def __init__(self, lowest: Any, connection: ServerConnection) -> None:
         self.lowest = lowest
