@@ -5,14 +5,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint coverage bench bench-wire fuzz users clean
+.PHONY: run test test-all lint coverage bench bench-wire fuzz users clean
 .DEFAULT_GOAL := run
 
 run: .venv/ready
 	@$(BIN)/echoproto
 
+# In several processes at once, unless ARGS says -n0 or --pdb. A process takes the next test when it is done with its own,
+# whatever file that is in.
+PYTEST := -m pytest -n auto --dist worksteal
+
 test: .venv/ready-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python $(PYTEST) $(ARGS)
+
+test-all: .venv/ready-dev
+	@$(BIN)/python $(PYTEST) --all $(ARGS)
 
 lint: .venv/ready-dev
 	@$(BIN)/ruff check .
@@ -21,7 +28,7 @@ lint: .venv/ready-dev
 
 coverage: .venv/ready-dev
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run $(PYTEST) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='echoproto/wire/*' --fail-under=100

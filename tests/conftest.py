@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 
 import pytest
 from cryptography import x509
@@ -18,6 +21,27 @@ settings.load_profile("echoproto")
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a test that is skipped fails the run")
+    parser.addoption("--all", action="store_true", help="run those that are marked as long, too")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """How many processes `-n auto` means: tests wait a lot, for processes and for each other."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        # Twisted's cache of plugins, in the checkout: made once, and not by many at a time.
+        look = "from twisted import plugin, plugins; plugin.getCache(plugins)"
+        subprocess.run([sys.executable, "-c", look], check=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--all"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,6 +52,14 @@ def pytest_runtest_makereport(item):
         report.outcome = "failed"
         report.longrepr = f"skipped, with --no-skips: {report.longrepr[2]}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _histories_of_their_own(tmp_path_factory):
+    """What a program keeps for its user is kept for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

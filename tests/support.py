@@ -160,20 +160,20 @@ def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
 
 
 def receive_exactly(sock: socket.socket, count: int) -> bytes:
-    data = b""
+    data = bytearray()
     while len(data) < count:
         more = sock.recv(min(count - len(data), 1 << 20))
         assert more, f"closed after {len(data)} of {count} bytes"
         data += more
-    return data
+    return bytes(data)
 
 
 def receive_all(sock: socket.socket) -> bytes:
     """Everything, until the peer closes."""
-    data = b""
+    data = bytearray()
     while more := sock.recv(1 << 20):
         data += more
-    return data
+    return bytes(data)
 
 
 class Terminal:

@@ -6,6 +6,7 @@ import ast
 import pkgutil
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -42,6 +43,7 @@ BRINGS = {"echoproto.wire.tls": "import ssl"}
 """What a module may import although that itself loads what the package may not (here: socket)."""
 
 
+@cache
 def imported_by(statement):
     """The modules that are there after `statement`, in a fresh interpreter."""
     done = subprocess.run(

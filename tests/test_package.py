@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -17,9 +19,13 @@ TOP = Path(__file__).parent.parent
 PIP_DEADLINE = 300.0
 
 
-def pip(python, *words):
+def pip(*words, python=sys.executable):
+    """Run our pip, for another Python if need be: a venv without pip is made at once."""
     done = subprocess.run(
-        [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
+        [
+            *[sys.executable, "-m", "pip", "--python", python],
+            *["--quiet", "--disable-pip-version-check", *words],
+        ],
         capture_output=True,
         timeout=PIP_DEADLINE,
         check=False,
@@ -30,8 +36,15 @@ def pip(python, *words):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", folder, TOP)
+    """Built once: where tests run in several processes, those that come later find it there."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "wheel"
+    with (shared / "wheel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            pip("wheel", "--no-deps", "--wheel-dir", folder, TOP)
     (path,) = folder.iterdir()
     return path
 
@@ -48,10 +61,11 @@ def test_the_wheel_holds_the_code_the_plugin_and_nothing_else(wheel):
 
 
 @pytest.mark.parametrize("kind", ["wheel", "editable"])
-def test_installed_in_an_empty_venv_it_lists_echo_and_serves(kind, wheel, tmp_path, monkeypatch):
-    venv.create(tmp_path / "venv", with_pip=True)
+def test_installed_in_an_empty_venv_it_lists_echo_and_serves(kind, request, tmp_path, monkeypatch):
+    venv.create(tmp_path / "venv")
     binaries = tmp_path / "venv" / "bin"
-    pip(binaries / "python", "install", *([wheel] if kind == "wheel" else ["--editable", TOP]))
+    what = [request.getfixturevalue("wheel")] if kind == "wheel" else ["--editable", TOP]
+    pip("install", "--no-compile", *what, python=binaries / "python")  # most is never imported
 
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

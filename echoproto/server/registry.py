@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 DRAIN_IDLE: Final = 0.1
 """Seconds without a byte after which a connection is taken to have nothing in flight."""
 
+DRAIN_TURN: Final = 0.001
+"""Seconds to wait so that the reactor reads what has arrived meanwhile."""
+
 DRAIN_TIMEOUT: Final = 5.0
 """Timeout, in seconds, for connections to get there when the service stops."""
 
@@ -83,13 +86,18 @@ class Registry:
         reset. `clock` is the reactor.
         """
         deadline = clock.seconds() + DRAIN_TIMEOUT
-        received: dict[ServerConnection, int] = {}
+        received: dict[ServerConnection, int | None] = {}
         while self.connections and clock.seconds() < deadline:
             for connection in list(self.connections):
-                if received.get(connection) == connection.bytes_received and not connection.paused:
+                # A paused connection does not read, so its count says nothing.
+                count = None if connection.paused else connection.bytes_received
+                if count is not None and received.get(connection) == count:
                     connection.loseConnection()
-                received[connection] = connection.bytes_received
+                received[connection] = count
             await deferLater(clock, DRAIN_IDLE)
+            # A reactor runs timers before it reads. After a stall of the process, data may have
+            # arrived that is not counted yet.
+            await deferLater(clock, DRAIN_TURN)
         if self.connections:
             self.abort()
             await deferLater(clock, DRAIN_IDLE)

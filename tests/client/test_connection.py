@@ -23,7 +23,7 @@ from echoproto.wire.telnet.commands import Command, OptionChanged
 from echoproto.wire.telnet.options import PIPE_POLICY
 from echoproto.wire.tls import TLS, HandshakeCompleted
 from peers import everything, peer, talk, tls_peer
-from support import DEADLINE, Output, program, receive_all
+from support import DEADLINE, Output, program, receive_all, receive_exactly
 
 MEBIBYTE = 1 << 20
 DO_UNKNOWN, WONT_UNKNOWN = b"\xff\xfd\x63", b"\xff\xfc\x63"
@@ -88,10 +88,12 @@ def test_without_telnet_there_are_no_commands_and_nobody_wants_a_size():
 
 
 def test_what_tls_and_telnet_tell_is_told_in_its_order(certificate):
+    def serve(tls):
+        tls.sendall(DO_BINARY + b"!")
+        receive_exactly(tls, len(WILL_BINARY))  # closing with that unread would be a reset
+
     told = []
-    with tls_peer(
-        certificate, lambda tls: tls.sendall(DO_BINARY + b"!"), scheme="telnets"
-    ) as target:
+    with tls_peer(certificate, serve, scheme="telnets") as target:
         assert talk(target, everything, telnet=telnet(), on_event=told.append) == b"!"
     assert isinstance(told[0], HandshakeCompleted)
     assert isinstance(told[1], OptionChanged)

@@ -97,8 +97,11 @@ def once(change):
     ids=["changed", "line end changed", "added", "dropped", "end missing", "message missing"],
 )
 def test_what_is_not_echoed_as_it_was_sent_is_counted_and_shown(change, wrong, lost, first, rate):
-    with peer(echo(change)) as target:
-        status, result, said = bench(target, "-c", "1", "-d", "0.1", *rate)
+    for seconds in ("0.1", "1", "10"):
+        with peer(echo(change)) as target:
+            status, result, said = bench(target, "-c", "1", "-d", seconds, *rate)
+        if status == 1 or result["messages"] >= 10:
+            break  # else the machine was too busy for ten messages in that time
     assert status == 1
     if not rate:  # where it is, what came due after it is lost as well
         assert result["lost_bytes"] == lost
@@ -185,7 +188,7 @@ def test_when_one_connection_is_lost_the_others_go_on():
     def serve(sock):
         if not doomed:
             doomed.append(sock)
-            close(sock)
+            receive_exactly(sock, 64)
         else:
             echo()(sock)
 

@@ -208,6 +208,7 @@ def test_connecting_takes_no_longer_than_it_may():
     )
 
 
+@pytest.mark.long
 def test_two_gigabytes_pass_in_constant_memory(server):
     size = 2 * 1024 * MEBIBYTE
     block = b"\xff\0" + os.urandom(MEBIBYTE - 2)  # which shows that it is no telnet

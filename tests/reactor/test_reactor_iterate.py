@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from threading import Timer
+from threading import Event, Timer
 from time import monotonic
 
 import pytest
@@ -47,6 +47,10 @@ def listen(reactor):
     return factory, reactor.listenTCP(0, factory, interface="127.0.0.1")
 
 
+SOON = DEADLINE / 2
+"""Less than a wait that nothing ends, on a machine that is as busy as it may be."""
+
+
 def iterate_until(reactor, what, delay=0.0):
     end = monotonic() + DEADLINE
     while not what():
@@ -61,8 +65,8 @@ def took(function, *args):
 
 
 def test_without_a_delay_it_does_not_wait(reactor):
-    # asyncio's own reactor takes a second.
-    assert took(lambda: [reactor.iterate() for _ in range(100)]) < 0.9
+    # asyncio's own reactor takes ten seconds, and ours hundredths of one.
+    assert took(lambda: [reactor.iterate() for _ in range(1000)]) < 5
 
 
 def test_it_waits_as_long_as_it_may(reactor):
@@ -99,11 +103,11 @@ def test_what_is_ready_is_done_without_delay(reactor):
     factory, port = listen(reactor)
     reactor.iterate()
     with socket.create_connection(("127.0.0.1", port.getHost().port)) as client:
-        assert took(reactor.iterate, 5) < 1
+        assert took(reactor.iterate, DEADLINE) < SOON
         reactor.iterate()
         assert len(factory.made) == 1
         client.sendall(b"hello")
-        assert took(reactor.iterate, 5) < 1
+        assert took(reactor.iterate, DEADLINE) < SOON
         assert factory.made[0].received == b"hello"
 
 
@@ -113,9 +117,11 @@ def test_what_comes_while_it_waits_ends_the_wait(reactor):
         iterate_until(reactor, lambda: factory.made and factory.made[0].connected)
         for _ in range(3):
             reactor.iterate()
-        late = Timer(0.1, client.sendall, [b"hello"])
+        comes = Event()
+        late = Timer(0.1, lambda: (comes.set(), client.sendall(b"hello")))
         late.start()
-        assert 0.05 < took(reactor.iterate, 5) < 1
+        assert took(reactor.iterate, DEADLINE) < SOON
+        assert comes.is_set()  # for that it has waited
         late.join()
         assert factory.made[0].received == b"hello"
 
@@ -125,6 +131,6 @@ def test_a_call_from_a_thread_ends_the_wait(reactor):
     reactor.iterate()
     late = Timer(0.1, reactor.callFromThread, [called.append, "called"])
     late.start()
-    assert took(reactor.iterate, 5) < 1
+    assert took(reactor.iterate, DEADLINE) < SOON
     late.join()
     iterate_until(reactor, lambda: called)

@@ -64,13 +64,13 @@ class TLSPeer:
                 return b""
 
     def receive_exactly(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
             more = self.receive()
-            assert more, f"ended after {data[:100]}"
+            assert more, f"ended after {bytes(data[:100])}"
             data += more
-        assert len(data) == count, data
-        return data
+        assert len(data) == count, bytes(data)
+        return bytes(data)
 
     def receive_all(self):
         data = bytearray()

@@ -9,7 +9,8 @@ import socket
 import ssl
 import subprocess
 import sys
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -221,23 +222,26 @@ def test_a_daemon_that_cannot_listen_says_so_to_who_started_it(daemon, tmp_path)
 
 def test_sigterm_delivers_what_is_in_flight():
     message = bytes(range(256)) * 4096
-    for _ in range(10):
-        with serve() as server, connect(server.port) as sock:
+    with serve() as server, ExitStack() as stack:
+        in_flight = []
+        for _ in range(10):
+            sock = stack.enter_context(connect(server.port))
             sock.sendall(message[:100])
             receive_exactly(sock, 100)
             # Fill every buffer on the way, so that the server has bytes to read and to send.
             sock.setblocking(False)
             sent = 0
-            try:
+            with suppress(BlockingIOError):
                 while sent < 64 * len(message):
                     sent += sock.send(message)
-            except BlockingIOError:
-                pass
-            server.process.send_signal(signal.SIGTERM)
             sock.settimeout(DEADLINE)
-            assert len(receive_all(sock)) == sent
-            assert server.process.wait(DEADLINE) == -signal.SIGTERM
-            assert "closed by the server" in server.log.wait_for_end()
+            in_flight.append((sock, sent))
+        server.process.send_signal(signal.SIGTERM)
+        with ThreadPoolExecutor(10) as pool:
+            received = list(pool.map(lambda each: len(receive_all(each[0])), in_flight))
+        assert received == [sent for _, sent in in_flight]
+        assert server.process.wait(DEADLINE) == -signal.SIGTERM
+        assert server.log.wait_for_end().count("closed by the server") == 10
 
 
 def test_sigterm_ends_with_a_client_that_never_reads():
