@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-import support
 from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS
 from support import connect, receive_exactly
 from telnet_bytes import (
@@ -57,8 +56,8 @@ def flood(garbage, size):
 
 
 @pytest.mark.parametrize("options", [[], ["--mode", "line", "--log-lines"]])
-def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options):
-    with support.serve(*options) as server:
+def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options, serve):
+    with serve(*options) as server:
         with connect(server.port) as sock, connect(server.port) as other:
             sock.sendall(HELLO)
             receive_exactly(sock, len(NO_THANKS))
@@ -91,8 +90,8 @@ def takes_more(sock, other):
 @pytest.mark.parametrize(
     "garbage", [b"".join(IAC + DO + bytes([n]) for n in range(5, 255)), b"hello\n" + AYT]
 )
-def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage):
-    with support.serve() as server:
+def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage, serve):
+    with serve() as server:
         with socket.socket() as greedy, connect(server.port) as other:
             # Little that the system keeps, so that what is sent is soon for the server to keep.
             greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -112,8 +111,8 @@ def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage):
         assert "Traceback" not in server.stop()
 
 
-def test_a_subnegotiation_that_never_ends_costs_no_memory():
-    with support.serve() as server:
+def test_a_subnegotiation_that_never_ends_costs_no_memory(serve):
+    with serve() as server:
         with connect(server.port) as sock:
             sock.sendall(HELLO)
             receive_exactly(sock, len(NO_THANKS))

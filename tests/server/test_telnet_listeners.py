@@ -24,11 +24,11 @@ from telnet_bytes import (
 YES_I_AM = b"\r\n[yes, the echo server is here]\r\n"
 
 
-def test_with_telnet_always_on_tls_eof_ends_the_connection(certificate):
+def test_with_telnet_always_on_tls_eof_ends_the_connection(certificate, serve):
     where = f"ssl:0:interface=127.0.0.1:privateKey={certificate}"
     context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
-    with support.serve("--telnet", "always", listen=[where]) as server:
+    with serve("--telnet", "always", listen=[where]) as server:
         with context.wrap_socket(connect(server.port)) as sock:
             sock.sendall(b"hello\n" + EOF)
             assert receive_all(sock) == b"hello\r\n"
@@ -46,9 +46,9 @@ def test_telnet_on_tls(tls_server, certificate):
         assert receive_all(sock) == b"bye"
 
 
-def test_telnet_on_a_unix_socket(tmp_path):
+def test_telnet_on_a_unix_socket(tmp_path, serve):
     path = tmp_path / "echo.sock"
-    with support.serve(listen=[f"unix:{path}"]) as server:
+    with serve(listen=[f"unix:{path}"]) as server:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(DEADLINE)
             sock.connect(str(path))
