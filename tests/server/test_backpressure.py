@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.internet.testing import StringTransport
+from twisted.protocols.policies import WrappingFactory
 
+from echoproto.server.backpressure import BY_TRANSPORT
+from echoproto.server.factory import LineFactory
+from echoproto.server.registry import Registry
 from line_protocols import Recorder, connected
+from reactor import running as on_a_reactor
+from support import receive_exactly
+
+MUCH = b"x" * 8_000_000  # more than all the buffers between
+
+
+class Echo(on_a_reactor.Recorder):
+    """Any Twisted protocol: it knows nothing of lines, or of backpressure."""
+
+    def dataReceived(self, data):
+        super().dataReceived(data)
+        self.transport.write(data)
+
+
+@pytest.mark.parametrize("wrap", [lambda factory: factory, WrappingFactory], ids=["bare", "inside"])
+def test_a_client_that_does_not_read_is_not_read_from_until_it_does(running, wrap):
+    factory = running.keep(LineFactory(Echo, Registry()))
+    outside = wrap(factory)
+    outside.noisy = False
+    port = running.listen(outside)
+    greedy = running.connect(port)
+    connection = running.accepted()
+    other = running.connect(port)
+    running.call(connection.write, MUCH)
+    assert running.call(lambda: connection.paused) == BY_TRANSPORT
+    greedy.sendall(b"question")
+    for _ in range(2):  # by then, the reactor has had the chance to read from both
+        other.sendall(b"?")
+        assert receive_exactly(other, 1) == b"?"
+    assert connection.protocol.received == b""
+    assert receive_exactly(greedy, len(MUCH)) == MUCH
+    assert receive_exactly(greedy, 8) == b"question"
+    assert running.call(lambda: connection.paused) == 0
 
 
 def test_the_transport_does_not_resume_what_the_protocol_has_paused():
