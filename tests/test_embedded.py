@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from echoproto.embedded import embedded_server
+from socket_probes import is_refused
 from support import connect, eventually, receive_all, receive_exactly, start
 
 CLIENT = """
@@ -22,14 +23,6 @@ with embedded_server() as port:
     print(port, flush=True)
     sys.stdin.read()
 """
-
-
-def is_refused(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_one_can_connect_at_once_and_every_byte_comes_back():

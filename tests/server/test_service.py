@@ -16,6 +16,7 @@ from echoproto.server.listener import BACKLOG, make_listener
 from echoproto.server.options import Options
 from echoproto.server.registry import Registry
 from echoproto.server.service import EchoService, makeService
+from socket_probes import is_refused
 from support import connect, eventually, receive_all, receive_exactly
 from telnet_bytes import HELLO, NO_THANKS
 
@@ -46,14 +47,6 @@ def make(running):
 
 def ports(running, service):
     return [running.call(port.getHost).port for port in service._ports]
-
-
-def is_refused(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_it_listens_before_privileges_are_given_up_and_not_again_after(running, make):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 
 import pytest
 
 from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS
+from socket_probes import takes_more
 from support import connect, receive_exactly
 from telnet_bytes import (
     AYT,
@@ -75,16 +75,6 @@ def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options, ser
         assert max(most) - before < 8 * MEBIBYTE
         assert len(got) <= len(sent) + MAX_REPLY_EXCESS
         assert "Traceback" not in server.stop()
-
-
-def takes_more(sock, other):
-    """Whether the server reads on. While it does, it reads from each in turn, 64 KiB at a time."""
-    for _ in range(256):  # of which the system's buffers hold fewer
-        if select.select([], [sock], [], 0)[1]:
-            return True
-        other.sendall(b"?")
-        assert receive_exactly(other, 1) == b"?"
-    return False
 
 
 @pytest.mark.parametrize(
