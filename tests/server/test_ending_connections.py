@@ -279,28 +279,6 @@ def a_protocol_sends_much_after_the_peer_has_half_closed(world):
     assert world.is_lost(protocol, ConnectionDone) == [b"one", "half-closed"]
 
 
-@plays(*WITH_ROWS_OF_OUR_OWN)
-def much_is_unread_at_the_end(world):
-    client, protocol = world.dial()
-    lines = b"".join(b"%0999d\r\n" % number for number in range(5000))
-    tls = client.tls
-    wire = tls.encrypt(lines) + tls.encrypted_end() if tls else lines
-
-    def send():
-        client.sock.sendall(wire)
-        if not tls:
-            client.end()
-
-    thread = Thread(target=send)
-    thread.start()
-    wait_until(world, lambda: protocol.transport.paused)
-    assert client.hears_the_end() == lines
-    thread.join(DEADLINE)
-    client.close()
-    told = world.is_lost(protocol, ConnectionDone)
-    assert told == [*lines.split(), "half-closed"]
-
-
 def wait_for_state(world, protocol, state):
     """Wait until the end has come so far."""
     connection = protocol.transport
@@ -380,6 +358,28 @@ def it_is_cut_off_while_it_lingers(world):
         assert world.is_lost(protocol) == [b"close"]
 
 
+@plays(*WITH_ROWS_OF_OUR_OWN)
+def much_is_unread_at_the_end(world):
+    client, protocol = world.dial()
+    lines = b"".join(b"%0999d\r\n" % number for number in range(5000))
+    tls = client.tls
+    wire = tls.encrypt(lines) + tls.encrypted_end() if tls else lines
+
+    def send():
+        client.sock.sendall(wire)
+        if not tls:
+            client.end()
+
+    thread = Thread(target=send)
+    thread.start()
+    wait_until(world, lambda: protocol.transport.paused)
+    assert client.hears_the_end() == lines
+    thread.join(DEADLINE)
+    client.close()
+    told = world.is_lost(protocol, ConnectionDone)
+    assert told == [*lines.split(), "half-closed"]
+
+
 def play(running, scenario, certificate, tmp_path, monkeypatch):
     function, kind, linger = scenario
     monkeypatch.setattr(ending, "LINGER", linger)
@@ -413,4 +413,6 @@ def test_every_row_of_the_table_is_taken_by_a_real_connection(
     monkeypatch.setattr(ending, "ENDING", Table(ENDING))
     for scenario in SCENARIOS:
         play(running, scenario, certificate, tmp_path, monkeypatch)
+        if taken == ENDING.keys():
+            break  # the scenarios that are left are the longest
     assert ENDING.keys() - taken == set()

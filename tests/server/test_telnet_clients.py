@@ -6,7 +6,6 @@ import socket
 
 import pytest
 
-import support
 from support import connect, receive_all, receive_exactly
 from telnet_bytes import (
     ABORT,
@@ -173,8 +172,8 @@ def test_a_synch_may_be_the_first_thing_after_the_greeting(server, urgent):
         assert receive_exactly(sock, 4) == NO_THANKS + b"x"
 
 
-def test_in_line_mode_ec_and_el_take_back_what_was_not_echoed_yet():
-    with support.serve("--mode", "line") as server:
+def test_in_line_mode_ec_and_el_take_back_what_was_not_echoed_yet(serve):
+    with serve("--mode", "line") as server:
         with dialled(server, telnet=True) as client:
             client.say(b"one\r\ntwx" + EC + "ö€".encode() + EC + EC + b"o\r\n")
             client.hears(b"one\r\ntwo\r\n")
@@ -195,14 +194,14 @@ def test_in_line_mode_ec_and_el_take_back_what_was_not_echoed_yet():
         assert "Traceback" not in server.stop()
 
 
-def test_in_line_mode_what_was_erased_does_not_come_back_at_the_end():
-    with support.serve("--mode", "line") as server, dialled(server, telnet=True) as client:
+def test_in_line_mode_what_was_erased_does_not_come_back_at_the_end(serve):
+    with serve("--mode", "line") as server, dialled(server, telnet=True) as client:
         client.say(b"no end" + EC)
         assert client.ends() == b"no en"
 
 
-def test_the_log_has_the_lines_as_they_were_typed_and_who_speaks_telnet():
-    with support.serve("--log-lines") as server:
+def test_the_log_has_the_lines_as_they_were_typed_and_who_speaks_telnet(serve):
+    with serve("--log-lines") as server:
         with dialled(server) as client:
             client.say(b"plain\r\n" + PUTTY + b"he" + NOP + b"l" + AYT + b"lo\r")
             client.was_read()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-import support
 from echoproto.wire.telnet.commands import Command
 from support import connect, receive_all
 from telnet_bytes import (
@@ -62,8 +61,8 @@ def test_eof_on_a_plain_connection_is_data():
     assert not wire.disconnecting
 
 
-def test_in_line_mode_a_last_255_without_a_line_end_comes_back_at_the_end():
-    with support.serve("--mode", "line") as server:
+def test_in_line_mode_a_last_255_without_a_line_end_comes_back_at_the_end(serve):
+    with serve("--mode", "line") as server:
         with connect(server.port) as sock:
             sock.sendall(b"no end\xff")
             sock.shutdown(socket.SHUT_WR)

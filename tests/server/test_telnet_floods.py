@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 
 import pytest
 
-import support
 from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS
+from socket_probes import takes_more
 from support import connect, receive_exactly
 from telnet_bytes import (
     AYT,
@@ -57,8 +56,8 @@ def flood(garbage, size):
 
 
 @pytest.mark.parametrize("options", [[], ["--mode", "line", "--log-lines"]])
-def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options):
-    with support.serve(*options) as server:
+def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options, serve):
+    with serve(*options) as server:
         with connect(server.port) as sock, connect(server.port) as other:
             sock.sendall(HELLO)
             receive_exactly(sock, len(NO_THANKS))
@@ -78,21 +77,11 @@ def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options):
         assert "Traceback" not in server.stop()
 
 
-def takes_more(sock, other):
-    """Whether the server reads on. While it does, it reads from each in turn, 64 KiB at a time."""
-    for _ in range(256):  # of which the system's buffers hold fewer
-        if select.select([], [sock], [], 0)[1]:
-            return True
-        other.sendall(b"?")
-        assert receive_exactly(other, 1) == b"?"
-    return False
-
-
 @pytest.mark.parametrize(
     "garbage", [b"".join(IAC + DO + bytes([n]) for n in range(5, 255)), b"hello\n" + AYT]
 )
-def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage):
-    with support.serve() as server:
+def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage, serve):
+    with serve() as server:
         with socket.socket() as greedy, connect(server.port) as other:
             # Little that the system keeps, so that what is sent is soon for the server to keep.
             greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -112,8 +101,8 @@ def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage):
         assert "Traceback" not in server.stop()
 
 
-def test_a_subnegotiation_that_never_ends_costs_no_memory():
-    with support.serve() as server:
+def test_a_subnegotiation_that_never_ends_costs_no_memory(serve):
+    with serve() as server:
         with connect(server.port) as sock:
             sock.sendall(HELLO)
             receive_exactly(sock, len(NO_THANKS))

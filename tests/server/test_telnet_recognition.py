@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import support
 from telnet_bytes import (
     AO,
     AYT,
@@ -114,8 +113,8 @@ def test_what_is_sent_before_telnet_shows_is_left_as_it_is(client):
     assert client.ends() == b""
 
 
-def test_with_telnet_always_it_is_telnet_from_the_first_byte():
-    with support.serve("--telnet", "always") as server:
+def test_with_telnet_always_it_is_telnet_from_the_first_byte(serve):
+    with serve("--telnet", "always") as server:
         with dialled(server) as client:
             client.was_read()
             client.say(b"a\n\xff\xffb\r\0")
@@ -126,9 +125,9 @@ def test_with_telnet_always_it_is_telnet_from_the_first_byte():
         assert "Traceback" not in server.stop()
 
 
-def test_with_telnet_never_every_byte_comes_back_whatever_the_client_shows():
+def test_with_telnet_never_every_byte_comes_back_whatever_the_client_shows(serve):
     everything = PUTTY + AYT + IP + bytes(range(256)) + HELLO + EOF + b"\r\n\r\0\xff"
-    with support.serve("-t", "never") as server:
+    with serve("-t", "never") as server:
         with dialled(server) as client:
             client.say(everything)
             client.hears(everything)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager
 from io import StringIO
-from subprocess import PIPE, STDOUT
 from threading import Thread
 
 import pytest
@@ -151,11 +150,8 @@ def exchange(peer, message):
     return received
 
 
-@pytest.mark.parametrize("reactor", ["uvloop", "epoll"])
-def test_behind_a_proxy_the_service_loses_nothing(reactor):
-    command = [support.BIN / "twistd", "-n", "--pidfile=", "--reactor", reactor, "echo"]
-    with support.start(*command, "--listen", HAPROXY, stdout=PIPE, stderr=STDOUT) as process:
-        server = support.Server(process, support.Output(process.stdout), 1)
+def test_behind_a_proxy_the_service_loses_nothing(serve):
+    with serve(listen=[HAPROXY]) as server:
         half_closes(lambda: support.connect(server.port), PROXY)
         log = server.stop()
     assert log.count("closed by the client") == 21
