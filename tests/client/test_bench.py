@@ -123,7 +123,7 @@ def test_more_connections_than_there_may_be_files_is_said_before_the_run():
     done = run("sh", "-c", 'ulimit -n 120; exec "$@"', "sh", *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode() == (
-        "echoproto: so many connections need 150 open files, and no more than 120 are allowed "
+        "echoproto: this many connections need 150 open files, but only 120 are allowed "
         "(ulimit -Hn); give a lower --connections\n"
     )
 
