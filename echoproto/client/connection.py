@@ -166,7 +166,8 @@ class ClientConnection:
     def send_command(self, command: int) -> None:
         """Send the telnet command `command` without waiting for it (RFC 854).
 
-        Raises NotTelnetError, which is also a ValueError, if the connection has no telnet codec.
+        The connection is telnet from then on. Raises NotTelnetError, which is also a ValueError, if
+        it has no telnet codec or the codec has found that the peer is not telnet.
         """
         if self.telnet is None:
             raise NotTelnetError("this connection is not telnet")
@@ -192,7 +193,7 @@ class ClientConnection:
     async def _receive_until(self, done: Callable[[], object]) -> None:
         """Receive, and handle what arrives, until `done` returns a true value.
 
-        Handles all events that are there before it receives more.
+        Handles all pending events before it receives more.
         """
         self._handle_events()
         while not done():
