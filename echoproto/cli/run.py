@@ -64,7 +64,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
     except NetworkError as error:
         fail(str(error), 1)
     except BrokenPipeError:
-        # The reader of our output has closed it: print nothing more, and let no flush fail.
+        # The reader of our output has closed it. Print nothing more, and prevent a failing flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         raise SystemExit(1) from None
     except OSError as error:

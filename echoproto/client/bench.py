@@ -84,6 +84,7 @@ class Bench:
         insecure: bool = False,
     ) -> None:
         self.has_begun = False
+        """Whether the clock has started."""
         self.on_progress: Callable[[float, int], object] = lambda _seconds, _messages: None
         """Called regularly, with the seconds since the start and the number of answers so far."""
         self.samples: list[tuple[float, int]] = [(0.0, 0)]

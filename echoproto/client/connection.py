@@ -111,7 +111,7 @@ class ClientConnection:
         self._has_ended = False
         self._progress = asyncio.Event()  # set after each attempt to receive, also if it failed
         self._failure: ssl.SSLError | None = None  # raised after all pending data is received
-        self._lost: NetworkError | None = None
+        self._lost: NetworkError | None = None  # the error of the last socket call that failed
         self._queued = bytearray()  # replies and commands that wait to be sent
         self._sending = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
@@ -232,7 +232,7 @@ class ClientConnection:
         if len(self._queued) > MAX_QUEUED:
             await self._send_queued()
             return
-        await asyncio.sleep(0)  # so that a peer that sends fast does not occupy the event loop
+        await asyncio.sleep(0)  # lets other tasks run, even if the peer sends faster than we handle
         with self._network_errors():
             data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
         if not data and self._lost:

@@ -95,7 +95,7 @@ class ClosedLoop(asyncio.Protocol):
         self._record, self._record_many = tally.latencies.record, tally.latencies.record_many
         self._record_all = self._record if load.depth == 1 else self._record_depth
         self._deadline = 0.0  # time from which nothing more is sent
-        self._start = self._place = text.start(number)  # of the next byte to send
+        self._start = self._place = text.start(number)  # position of the next byte to send
         self._in_flight = 0  # bytes
         self._part = 0  # bytes received of a message that is not complete yet
         self._batches: deque[tuple[float, int]] = deque()  # (time of sending, number of messages)

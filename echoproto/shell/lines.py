@@ -1,8 +1,8 @@
-r"""Splits what the peer sends into lines to show, and the start of the line without a line end.
+r"""Splits what the peer sends into lines to show, and a rest that has no line end yet.
 
 There are two ways to read the bytes:
 
-- `PlainLines` is for any line protocol. Each byte stands for itself. CR ends a line, as LF does.
+- `PlainLines` is for any line protocol. Each byte stands for itself. CR ends a line as LF does.
 - `TerminalLines` is for telnet, where a server writes to a terminal. CR and backspace move the
   cursor within the line. Escape sequences (ECMA-48) move the cursor or erase text; those for
   colours have no effect. The lines are as they would appear on a terminal of unlimited width. Lines
@@ -82,7 +82,7 @@ class PlainLines:
 _SEQUENCE: Final = re.compile(
     r"""
       \x1b\[ (?P<number>[0-9]*) (?:;[0-9;]*)? (?P<final>[@-~])  # CSI number ... final
-    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI, for private use or of another kind
+    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI for private use, or of another kind
     | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
     | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
     """,

@@ -98,7 +98,10 @@ class Screen:
         await self._prompt.prompt_async(pre_run=start)
 
     def end(self) -> None:
-        """End `run`, because the peer has closed. Save the unfinished line in the history."""
+        """End `run`, because the peer has closed.
+
+        Save the unfinished line in the history, unless it is hidden.
+        """
         if self._app.is_running and not self._app.is_done:
             self._app.layout.focus(self._lines)
             if not self._session.is_hidden:
