@@ -38,6 +38,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
 
     If it fails, print one line about the error and exit: with status 1 for a network error, and 2
     for another error of the system. After SIGINT or SIGTERM, exit with 128 plus the signal number.
+    If the reader of standard output has closed it, exit with status 1 and print nothing.
     """
     import asyncio
     import signal

@@ -142,7 +142,8 @@ class ClientConnection:
         Returns True, or False if the peer has closed the connection and accepts no more data.
         Raises NetworkError if the connection is lost.
         """
-        # While TLS renegotiates keys, data stays pending until the peer has sent its part.
+        # While TLS renegotiates keys, data stays pending until `receive`, in another task, has
+        # received the peer's part.
         while self._tls is not None and self._tls.pending:
             if self._has_ended or self._failure or self._lost:
                 return False
