@@ -1,8 +1,13 @@
-"""The command line, and the only place that joins the client, the shell and the embedded server.
+"""The command line: the only place that joins the client, the shell and the embedded server.
 
-Each command is one entry in `COMMANDS` and one file, which is imported when the command is used.
-What the files share is in `options` (what is written on the command line), `run` (how a command
-runs and with which exit status it ends) and `piping` (a connection as a pipe).
+Each command is one entry in `COMMANDS` and one module, which is imported when the command is used:
+`bench`, `connect`, `ping` and `send`. The other modules are shared:
+
+- `group` finds the command and imports it.
+- `options` parses the options and targets on the command line.
+- `run` runs a command, and decides the exit status.
+- `piping` runs a connection as a pipe.
+- `report` shows the progress and the result of `bench`.
 """
 
 from __future__ import annotations
@@ -16,12 +21,12 @@ from echoproto.cli.group import LazyGroup
 from echoproto.cli.run import fail
 
 COMMANDS: Final = {
-    "bench": "Load on an echo server: throughput, latency, wrong bytes.",
-    "connect": "A shell or a pipe on TARGET; this is the default command.",
-    "ping": "How long a server takes to answer a line.",
-    "send": "A pipe of files to TARGET, and of its answers to the output.",
+    "bench": "Put load on an echo server: check every byte, measure the speed.",
+    "connect": "Open a shell or a pipe on TARGET (the default command).",
+    "ping": "Measure how long a server takes to answer a line.",
+    "send": "Send files to TARGET and print what comes back.",
 }
-"""The commands, and what each does; `echoproto.cli.NAME` has the command, under the same name."""
+"""The commands and their short help. The module `echoproto.cli.NAME` defines the command NAME."""
 
 
 @click.group(
@@ -35,17 +40,17 @@ COMMANDS: Final = {
 )
 @click.version_option(package_name="echoproto")
 def cli() -> None:
-    """Talk to a line server: a shell when run in a terminal, otherwise a pipe.
+    """Connect to a line server, with a shell if run in a terminal, and with a pipe otherwise.
 
     TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT,
-    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:///PATH. Without one, an echo server is
-    started on a free loopback port, for as long as echoproto runs.
+    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:///PATH. Without TARGET, echoproto starts an
+    echo server on a free loopback port, and stops it at the end.
     """
 
 
 def main() -> None:
     """Run the command line."""
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
-        if stream is None:  # and its number would be that of the next file that is opened
+        if stream is None:  # the next file to be opened would get the number of this descriptor
             fail(f"standard {name} is closed", 2)
     cli(prog_name="echoproto")

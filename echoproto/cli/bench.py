@@ -1,4 +1,7 @@
-"""`echoproto bench`: load on an echo server."""
+"""`echoproto bench`: puts load on an echo server, and prints the result.
+
+This module checks the options. `client.bench` runs the load, and `report` shows the result.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
 
 MAX_DURATION: Final = 50_000
-"""Seconds; what Latencies can record is a little more."""
+"""Longest run, in seconds. Latencies can record times that are a little longer."""
 
 MAX_IN_FLIGHT: Final = 1 << 30
-"""Bytes."""
+"""Maximum number of bytes in flight, on all connections together."""
 
 
 @click.command()
@@ -35,6 +38,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
     default=50,
     show_default=True,
     metavar="COUNT",
+    help="Number of connections.",
 )
 @click.option(
     "--depth",
@@ -42,7 +46,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
     default=1,
     show_default=True,
     metavar="COUNT",
-    help="Messages in flight on each connection.",
+    help="Number of messages in flight on each connection.",
 )
 @click.option(
     "-s",
@@ -51,10 +55,10 @@ MAX_IN_FLIGHT: Final = 1 << 30
     default=64,
     show_default=True,
     metavar="BYTES",
-    help="Of a message: a line of letters and digits, with its end.",
+    help="Size of a message, which is a line of letters and digits, including its line end.",
 )
 @click.option(
-    "-C", "--crlf", is_flag=True, help="End messages with CR LF: some servers take no LF."
+    "-C", "--crlf", is_flag=True, help="End messages with CR LF, for servers that do not accept LF."
 )
 @click.option(
     "-d",
@@ -63,22 +67,23 @@ MAX_IN_FLIGHT: Final = 1 << 30
     default=10,
     show_default=True,
     metavar="SECONDS",
+    help="Time during which messages are sent.",
 )
 @click.option(
     "-R",
     "--rate",
-    type=options.Number("messages a second", least=0.001),
+    type=options.Number("messages per second", least=0.001),
     metavar="COUNT",
-    help="Messages a second, on all connections together, due at that rate whether or not the "
-    "server keeps up: latency counts from when a message was due. If not given, a message is sent "
-    "for each that has come back.",
+    help="Number of messages per second, on all connections together. Messages are due at this "
+    "rate whether or not the server keeps up, and latency counts from the time when a message was "
+    "due. By default, a message is sent for each one that comes back.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, writable=True),
     metavar="FILE",
-    help="Draw latency by percentile and throughput over time: a .png or .svg.",
+    help="Draw latency by percentile and throughput over time into a .png or .svg file.",
 )
 def bench(
     *,
@@ -94,18 +99,18 @@ def bench(
     as_json: bool,
     plot: str | None,
 ) -> None:
-    """Put load on TARGET, an echo server; check every byte; measure throughput and latency."""
+    """Put load on TARGET, an echo server. Check every byte, and measure throughput and latency."""
     if target.is_telnet:
         raise click.UsageError(
-            f"{target}: telnet may change bytes, and every byte is checked; give tcp:// or tls://"
+            f"{target}: telnet may change bytes, but bench checks every byte; give tcp:// or tls://"
         )
     line_end = b"\r\n" if crlf else b"\n"
     if size < len(line_end):
         raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")
     if connections * depth * size > MAX_IN_FLIGHT:
         raise click.UsageError(
-            f"--connections, --depth and --size make {connections * depth * size:,} bytes in "
-            f"flight; give less, for {MAX_IN_FLIGHT:,} at most"
+            f"--connections, --depth and --size put {connections * depth * size:,} bytes in "
+            f"flight; lower them to make it {MAX_IN_FLIGHT:,} at most"
         )
     if plot:
         _check_plot(plot)
@@ -118,14 +123,14 @@ def bench(
 
 
 def _check_plot(file: str) -> None:
-    """Say what would go wrong with a plot before the run."""
+    """Raise click.UsageError before the run if the plot could not be drawn after it."""
     from importlib.util import find_spec
 
     path = Path(file)
     if path.suffix.lower() not in (".png", ".svg"):
-        raise click.UsageError(f"--plot {file}: give a file that ends in .png or .svg")
+        raise click.UsageError(f"--plot {file}: the file name must end in .png or .svg")
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-        raise click.UsageError(f"--plot {file}: no file can be written in {path.parent}")
+        raise click.UsageError(f"--plot {file}: cannot write to the folder {path.parent}")
     if find_spec("matplotlib") is None:
         raise click.UsageError("--plot needs matplotlib: pip install 'echoproto[plot]'")
 

@@ -1,4 +1,7 @@
-"""`echoproto [connect]`: a shell on a target in a terminal, and otherwise a pipe."""
+"""`echoproto [connect]`: opens a shell on a target if run in a terminal, and a pipe otherwise.
+
+`shell.app` is the shell, and `piping` runs the pipe. Without a target, `embedded` starts a server.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,15 @@ if TYPE_CHECKING:
 @click.option(
     "--eol",
     type=click.Choice(["crlf", "lf"]),
-    help="Shell: what ends a line that is sent; crlf if not given, as far as telnet lets it.",
+    help="Shell: line end to send after each line. Default: crlf, or CR NUL where telnet requires "
+    "it.",
 )
 @options.telnet_option
 @options.insecure_option
 @options.crlf_option
 @options.idle_option
 def connect(*, target: Target | None, eol: str | None, **pipe_options: Unpack[PipeOptions]) -> None:
-    """Open a shell on TARGET; a pipe if standard input or output is not a terminal."""
+    """Open a shell on TARGET, or a pipe if standard input or output is not a terminal."""
     with ExitStack() as stack:
         history = None
         if target is None:

@@ -1,7 +1,7 @@
-"""A group of commands, each of which is imported when it is used; one of them need not be said.
+"""A group of commands that imports a command only when it is used, and has a default command.
 
-It is the lazy group of click's documentation ("Complex Applications"). What each command does in a
-few words is known without importing it, so that the list of commands imports none.
+This is the lazy group from click's documentation ("Complex Applications"). The group has the short
+help of each command, so that listing the commands imports none of them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """Commands that are imported when they are used.
+    """A click group whose commands are imported when they are used.
 
-    `lazy_commands` has what each does, by its name: the command NAME is called NAME in the module
-    NAME of `package`. The `default_command` is taken where none is named; its options are listed
-    with those of the group.
+    `lazy_commands` maps the name of each command to its short help. The command NAME is the
+    function NAME in the module NAME of `package`. `default_command` runs if the command line names
+    no command; the group's help lists its options together with those of the group.
     """
 
     def __init__(
@@ -37,18 +37,18 @@ class LazyGroup(click.Group):
         self._default_command = default_command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names of the commands."""
+        """Return the names of the commands."""
         return sorted(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command of that name; None if there is none."""
+        """Import and return the command `cmd_name`; None if there is no such command."""
         if cmd_name not in self._lazy_commands:
             return None
         command: click.Command = getattr(import_module(f"{self._package}.{cmd_name}"), cmd_name)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse `args`; where they name no command, they are those of the default command."""
+        """Parse `args`. If they do not start with a command, give them to the default command."""
         own = {*self._lazy_commands, *(opt for param in self.get_params(ctx) for opt in param.opts)}
         if not (args and args[0] in own) and not ctx.resilient_parsing:
             args = [self._default_command, *args]

@@ -1,4 +1,7 @@
-"""What commands share of what is written on a command line: their options, and the target."""
+"""Parses what several commands accept on the command line: options, numbers and the target.
+
+The commands in this package use it. `client.target` parses the target itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Number(click.ParamType[float]):
-    """A finite number of `unit`, within limits: a whole one if `kind` is int."""
+    """A parameter type for a finite number of `unit`.
+
+    If `kind` is int, the number must be whole. The number must be greater than `above`, at least
+    `least`, and at most `most`, where these are given.
+    """
 
     name = "number"
 
@@ -39,7 +46,7 @@ class Number(click.ParamType[float]):
         self._wanted = f"{number} of {unit}, {' and '.join(limits)}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the number from text, or say what would be right."""
+        """Convert `value` to a number, or fail with a message that says what would be right."""
         try:
             number = self._kind(value)
         except ValueError:
@@ -61,7 +68,7 @@ wait_option = click.option(
     "--wait",
     type=SECONDS,
     metavar="SECONDS",
-    help="How long connecting may take; if not given, as long as the system lets it.",
+    help="Time limit for connecting. By default, only the system's limit applies.",
 )
 insecure_option = click.option(
     "-k", "--insecure", is_flag=True, help="TLS: accept any certificate."
@@ -69,17 +76,24 @@ insecure_option = click.option(
 telnet_option = click.option(
     "--telnet",
     type=click.Choice(["auto", "always", "never"]),
-    help="Is the server telnet? auto: when it shows that it is. If not given: auto in the shell, "
-    "never in a pipe, and always for telnet:// and telnets://.",
+    help="Whether to speak telnet. auto: as soon as the server negotiates telnet. Default: auto in "
+    "the shell, never in a pipe, and always for telnet:// and telnets://.",
 )
 crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
 idle_option = click.option(
-    "-i", "--idle", type=SECONDS, metavar="SECONDS", help="Pipe: end when idle for so long."
+    "-i",
+    "--idle",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Pipe: end when nothing has been sent or received for this long.",
 )
 
 
 def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
-    """The target that `words` begin with, and the words after it."""
+    """Parse the target at the start of `words`. Return it and the words after it.
+
+    Raises click.UsageError if there is none; the message suggests a command with a similar name.
+    """
     from difflib import get_close_matches
 
     from echoproto.client.target import take_target
@@ -114,7 +128,10 @@ optional_target_argument = click.argument(
 
 
 def telnet_mode(given: TelnetMode | None, target: Target, otherwise: TelnetMode) -> TelnetMode:
-    """When the connection is telnet: as `given`, or as the target says, or else `otherwise`."""
+    """Return the telnet mode: `given`, or the mode of the target's scheme, or `otherwise`.
+
+    Raises click.UsageError if `given` contradicts the scheme.
+    """
     if not target.is_telnet:
         return given or otherwise
     if given == "never":

@@ -1,4 +1,7 @@
-"""`echoproto ping`: how long a server takes to answer a line."""
+"""`echoproto ping`: measures how long a server takes to answer a line.
+
+`client.ping` sends the lines and times the answers.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     "--count",
     type=options.Number("lines", int, least=1),
     metavar="COUNT",
-    help="Lines to send; if not given, until Ctrl-C.",
+    help="Number of lines to send. By default, ping runs until Ctrl-C.",
 )
 @click.option(
     "-i",
@@ -33,14 +36,14 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="SECONDS",
-    help="From line to line.",
+    help="Time from one line to the next.",
 )
 @click.option(
     "--send",
     "text",
     metavar="TEXT",
-    help="Send this line (and CR LF), and take the next line that comes as its answer, whatever "
-    "it says. For servers that do not echo.",
+    help="Send this line with CR LF, and count the next line that arrives as its answer, whatever "
+    "its text. For servers that do not echo.",
 )
 def ping(
     *,
@@ -51,13 +54,13 @@ def ping(
     interval: float,
     text: str | None,
 ) -> None:
-    """Send TARGET a line now and then, on one connection; print how long each answer took."""
+    """Send lines to TARGET at an interval, on one connection. Print how long each answer took."""
     if text is not None and ("\n" in text or "\r" in text):
-        raise click.UsageError("--send takes one line: no line end in it")
+        raise click.UsageError("--send takes one line: TEXT must not contain a line end")
     connecting = connect_pipe(target, wait=wait, insecure=insecure)
     line = None if text is None else os.fsencode(text)
 
-    async def ping_until_told() -> bool:
+    async def ping_and_print() -> bool:
         import asyncio
 
         from echoproto.client.ping import Ping
@@ -67,10 +70,10 @@ def ping(
             try:
                 await pings.run()
             except asyncio.CancelledError:
-                pass  # that is how it ends when no count is given
+                pass  # Ctrl-C is the usual end without --count
             finally:
                 click.echo("\n".join(pings.summary()))
         return bool(pings.times)
 
-    if not run(ping_until_told(), fast=True):
+    if not run(ping_and_print(), fast=True):
         raise SystemExit(1)

@@ -1,4 +1,7 @@
-"""A connection to a target as a pipe, for the commands that are not the shell."""
+"""Connects to a target for the commands other than the shell, and runs the connection as a pipe.
+
+`client.pipe` moves the bytes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PipeOptions(TypedDict):
-    """The options of a pipe, as click gives them."""
+    """The options of a pipe, as click parses them."""
 
     wait: float | None
     insecure: bool
@@ -30,7 +33,10 @@ class PipeOptions(TypedDict):
 def connect_pipe(
     target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode | None = None
 ) -> AbstractAsyncContextManager[ClientConnection]:
-    """Connect to `target`. Of telnet, no more is agreed to than what leaves bytes as they are."""
+    """Connect to `target`, as an asynchronous context manager.
+
+    On telnet, agree only to options that leave the bytes unchanged.
+    """
     from echoproto.client.connection import connect
     from echoproto.wire.telnet.codec import TelnetCodec
     from echoproto.wire.telnet.options import PIPE_POLICY
@@ -41,7 +47,7 @@ def connect_pipe(
 
 
 def run_pipe(target: Target, files: Sequence[int], **options: Unpack[PipeOptions]) -> None:
-    """Send what the file descriptors `files` give; print what comes back."""
+    """Send the data from the file descriptors `files`, and print what comes back."""
     connecting = connect_pipe(
         target, wait=options["wait"], insecure=options["insecure"], telnet=options["telnet"]
     )

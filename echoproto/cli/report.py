@@ -1,4 +1,4 @@
-"""What a person sees of a bench: a bar while it runs, a table at its end, a plot if asked for."""
+"""Shows a bench to the user: a progress bar while it runs, then a table, and a plot on request."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ _BAR_STEPS: Final = 1000
 _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _COLOUR: Final = "#2a6f97"
 _PERCENTILES: Final = (0, 50, 75, 90, 99, 99.9, 99.99, 99.999, 99.9999, 99.99999)
-_BUCKETS: Final = 100  # of time, in which messages are counted
+_BUCKETS: Final = 100  # intervals of the throughput plot
 
 
 @contextmanager
 def progress(duration: float) -> Iterator[Callable[[float, int], None]]:
-    """A bar on standard error; gives what is to be told the seconds gone and messages answered."""
+    """Show a progress bar on standard error.
+
+    Returns the function that updates the bar. It takes the seconds since the start and the number
+    of answered messages.
+    """
     from prompt_toolkit.input import create_pipe_input
     from prompt_toolkit.output.vt100 import Vt100_Output
     from prompt_toolkit.shortcuts import ProgressBar
     from prompt_toolkit.shortcuts.progress_bar import ProgressBarCounter, formatters
 
     output = Vt100_Output.from_pty(sys.stderr)
-    # Nothing asks where the cursor is, and Ctrl-C stays the terminal's: nobody reads the keyboard.
+    # The bar does not need the position of the cursor. It reads no keys, so that Ctrl-C still makes
+    # the terminal send SIGINT.
     output.enable_cpr = False
     with (
         create_pipe_input() as no_input,
@@ -50,7 +55,7 @@ def progress(duration: float) -> Iterator[Callable[[float, int], None]]:
 
 
 def table(result: Result) -> str:
-    """The result as lines of text."""
+    """Return the result as lines of text."""
     lines = [
         _heading(result),
         "",
@@ -75,11 +80,12 @@ def plot(
     curve: Sequence[tuple[float, float]],
     samples: Sequence[tuple[float, int]],
 ) -> None:
-    """Draw latency by percentile, and messages a second over time, as the suffix of `file` says.
+    """Draw latency by percentile and messages per second over time into `file`.
 
-    `curve` and `samples` are those of Latencies and Bench. Raises OSError.
+    The suffix of `file` selects the format. `curve` is the result of `Latencies.curve`, and
+    `samples` that of `Bench.samples`. Raises OSError if the file cannot be written.
     """
-    from matplotlib.figure import Figure  # slow to import, and an extra
+    from matplotlib.figure import Figure  # slow to import, and installed only with the extra
 
     figure = Figure(figsize=(9, 8), dpi=150, layout="constrained")
     figure.suptitle(f"{_heading(result)}\n")
@@ -94,11 +100,11 @@ def plot(
 
 
 def _plot_latency(axes: Axes, messages: int, curve: Sequence[tuple[float, float]]) -> None:
-    """As HdrHistogram plots it: from 90 to 99 % is as far as from 99 to 99.9 %."""
+    """Plot as HdrHistogram does: the axis gives equal space to 90 to 99 % and 99 to 99.9 %."""
     from matplotlib.ticker import LogLocator
 
     axes.set(title="Latency", xlabel="percentile", xscale="log", yscale="log")
-    # The slowest of n messages stands at 1 - 1/n: 100 % would be infinitely far away.
+    # The slowest of n messages is at 1 - 1/n, because 100 % would be infinitely far away.
     last = max(messages, 10)
 
     def place(percent: float) -> float:
@@ -115,7 +121,7 @@ def _plot_latency(axes: Axes, messages: int, curve: Sequence[tuple[float, float]
 
 
 def _plot_throughput(axes: Axes, samples: Sequence[tuple[float, int]]) -> None:
-    axes.set(title="Throughput", xlabel="seconds", ylabel="messages a second")
+    axes.set(title="Throughput", xlabel="seconds", ylabel="messages per second")
     bucket = samples[-1][0] / _BUCKETS
     edges = [samples[0]]
     for sample in samples:

@@ -1,6 +1,7 @@
-"""How a command runs, and with which exit status it ends.
+"""Runs a command, and ends it with an exit status.
 
-As in ncat: 0 done, 1 a network error, 2 wrong usage or anything else, 130 Ctrl-C.
+As in ncat, the status is 0 after success, 1 after a network error, 2 after wrong usage or any other
+error, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -22,18 +23,23 @@ STDERR: Final = 2
 
 
 def fail(why: str, status: int) -> NoReturn:
-    """End with the exit status `status`, and a line that says why."""
+    """Print `why` on standard error and exit with `status`."""
     click.echo(f"echoproto: {why}", err=True)
     raise SystemExit(status)
 
 
 def is_terminal(*fds: int) -> bool:
-    """Whether all of `fds` are a terminal on which the cursor can be moved."""
+    """Whether all of `fds` are a terminal that can move its cursor."""
     return all(map(os.isatty, fds)) and os.environ.get("TERM") != "dumb"
 
 
 def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
-    """Run to the end, or to an exit status and a line that says why. If `fast`, on uvloop."""
+    """Run `coroutine` and return its result. With `fast`, use uvloop where it is installed.
+
+    If it fails, print one line about the error and exit: with status 1 for a network error, and 2
+    for another error of the system. After SIGINT or SIGTERM, exit with 128 plus the signal number.
+    If the reader of standard output has closed it, exit with status 1 and print nothing.
+    """
     import asyncio
     import signal
 
@@ -42,7 +48,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
     received: list[int] = []
 
     async def until_signal() -> T:
-        # What asyncio.run does for SIGINT by itself can miss one that comes as it goes to sleep.
+        # asyncio.run handles SIGINT too, but can miss a signal just before the loop goes to sleep.
         task = asyncio.ensure_future(coroutine)
 
         def stop(number: int) -> None:
@@ -59,7 +65,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
     except NetworkError as error:
         fail(str(error), 1)
     except BrokenPipeError:
-        # Who reads our output has enough; nothing more is to be said, or flushed.
+        # The reader of our output has closed it. Print nothing more, and prevent a failing flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         raise SystemExit(1) from None
     except OSError as error:
@@ -71,6 +77,6 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # there is none for this platform
+    except ImportError:  # uvloop does not exist for this platform
         return None
     return uvloop.new_event_loop

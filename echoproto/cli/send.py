@@ -1,4 +1,7 @@
-"""`echoproto send`: files to a target, and what comes back to the output."""
+"""`echoproto send`: sends files to a target, and prints what comes back.
+
+`piping` runs the pipe.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=
 @options.crlf_option
 @options.idle_option
 def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
-    """Send FILEs (standard input if none, or for -) to TARGET; print what comes back."""
+    """Send FILEs to TARGET and print what comes back. - or no FILE is standard input."""
     target, names = options.read_target(words)
     with ExitStack() as stack:
         files = [

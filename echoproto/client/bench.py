@@ -1,7 +1,11 @@
-"""A load on a server, from the first connection to the last answer: `Bench`, and its `Result`.
+"""Runs a load on a server, from the first connection to the last answer: `Bench` and `Result`.
 
-All connections are made before the clock starts. When the time is over nothing more comes due, and
-the server has a while to answer what is left. What goes on on a connection is in `load`.
+- All connections are open before the clock starts.
+- When the duration is over, no more messages are sent. The server then has ANSWER_TIMEOUT seconds
+  to answer those that are in flight.
+
+`load` sends and checks the messages of one connection, and `latency` records the times.
+`cli.bench` runs a `Bench` and shows its `Result`.
 """
 
 from __future__ import annotations
@@ -26,24 +30,25 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
 
 ANSWER_TIMEOUT: Final = 5.0
-"""Seconds that the server has at the end to answer what is left."""
+"""Seconds to wait at the end for the answers to the messages in flight."""
 
-_MAX_CONNECTING: Final = 100  # connections that are being made at a time: a listen queue is short
-_OTHER_FILES: Final = 50  # open files that are not our connections
-_MAX_SAMPLE_INTERVAL: Final = 0.1  # seconds between two samples, at most
-_MIN_SAMPLES: Final = 100  # samples, at least
-_MIN_WAKE_INTERVAL: Final = 1e-4  # seconds between two wakes of an open loop, at least
-_POLL_INTERVAL: Final = 1e-3  # seconds between two looks at whether all is answered, or closed
-_CLOSE_TIMEOUT: Final = 1.0  # seconds that closing may take: on TLS, the server has a part in it
+_MAX_CONNECTING: Final = 100  # connections to open at a time: a server's listen queue is short
+_OTHER_FILES: Final = 50  # open files besides the connections
+_MAX_SAMPLE_INTERVAL: Final = 0.1  # seconds
+_MIN_SAMPLES: Final = 100  # in one run
+_MIN_WAKE_INTERVAL: Final = 1e-4  # seconds between two wake-ups of an open loop
+_POLL_INTERVAL: Final = 1e-3  # seconds between two checks for the last answer, or for the close
+_CLOSE_TIMEOUT: Final = 1.0  # seconds; on TLS, the server takes part in closing
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a load. Times are in seconds.
+    """The result of a run. All times are in seconds.
 
-    `bytes` are those that came back; a megabyte is 10^6 of them. `duration` goes from the first
-    message to the last answer, and to the end of the time at least. Of what was cut short, nothing
-    is called lost.
+    `bytes` counts the bytes that came back, and a megabyte is 10^6 bytes. `duration` is the time
+    from the first message to the last answer, or to the end of the load's duration if that is
+    later. `errors` counts the connections that failed, by reason. `lost_bytes` counts the bytes
+    that did not come back. If the run was interrupted, outstanding bytes are not counted as lost.
     """
 
     target: str
@@ -64,7 +69,11 @@ class Result:
 
 
 class Bench:
-    """One run of `load` on `target`. `wait` and `insecure` are those of `connect`."""
+    """One run of `load` on `target`.
+
+    `wait` limits the time for opening each connection, in seconds. With `insecure`, a TLS
+    connection accepts any certificate.
+    """
 
     def __init__(
         self,
@@ -75,10 +84,11 @@ class Bench:
         insecure: bool = False,
     ) -> None:
         self.has_begun = False
+        """Whether the clock has started."""
         self.on_progress: Callable[[float, int], object] = lambda _seconds, _messages: None
-        """Is called now and then, with the seconds that have gone and the messages answered."""
+        """Called regularly, with the seconds since the start and the number of answers so far."""
         self.samples: list[tuple[float, int]] = [(0.0, 0)]
-        """Seconds that had gone, and messages that had been answered."""
+        """Points of (seconds since the start, number of answered messages)."""
         self._target, self._load = target, load
         self._wait = wait
         self._tls = tls_context(target, insecure=insecure)
@@ -86,14 +96,15 @@ class Bench:
         self.latencies = self._tally.latencies
         self._connections: list[ClosedLoop] = []
         self._start = self._end = self._cpu = 0.0
-        self._cut_short = False
+        self._interrupted = False
         self._send_due: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
-        """Connect, send, wait for the last answers, close.
+        """Open the connections, send the load, wait for the last answers, and close.
 
-        Raises NetworkError if it cannot connect; OSError if so many files cannot be open. What
-        went wrong once it has begun is in `result` and `problem`, also if it is cancelled.
+        Raises NetworkError if the first connection fails, and OSError if the system does not allow
+        that many open files. After the clock has started (`has_begun`), failures do not raise:
+        `result` and `problem` report them, also if the run is cancelled.
         """
         _allow_open_files(self._load.connections + _OTHER_FILES)
         try:
@@ -103,7 +114,7 @@ class Bench:
             await self._close()
 
     def result(self) -> Result:
-        """How it went, or goes."""
+        """Return the result, or the result so far while the load runs."""
         load, tally = self._load, self._tally
         duration = self._end - self._start
         received = sum(connection.received for connection in self._connections)
@@ -119,14 +130,14 @@ class Bench:
             bytes=received,
             megabytes_per_second=received / duration / 1e6,
             errors=dict(tally.errors),
-            lost_bytes=0 if self._cut_short else sum(each.missing for each in self._connections),
+            lost_bytes=0 if self._interrupted else sum(each.missing for each in self._connections),
             wrong_bytes=tally.wrong_bytes,
             latency=self.latencies.summary(),
             cpu_seconds=self._cpu,
         )
 
     def problem(self) -> str:
-        """What is not as it should be, and how much of it; empty if nothing."""
+        """Return one line about errors, lost bytes and wrong bytes; empty if there were none."""
         result = self.result()
         problems = [f"{why} ({count:,} of {result.connections:,} connections)"
                     for why, count in result.errors.items()]  # fmt: skip
@@ -139,13 +150,13 @@ class Bench:
             number, at, expected, got = self._tally.first_wrong
             problems.append(
                 f"bytes wrong: {result.wrong_bytes:,}, the first on connection {number + 1} after "
-                f"{at:,} bytes: '{escape(got)}' came, not '{escape(expected)}'"
+                f"{at:,} bytes: received '{escape(got)}' instead of '{escape(expected)}'"
             )
         return "; ".join(problems)
 
     async def _connect(self) -> None:
         first = await self._open(0, self._target)
-        # The name need not be looked up again, and all go to the same address.
+        # This avoids further look-ups of the name, and all connections use the same address.
         address = replace(self._target, host=first.peer[0]) if first.peer else self._target
         places = asyncio.Semaphore(_MAX_CONNECTING)
 
@@ -173,12 +184,12 @@ class Bench:
         self.has_begun = True
         try:
             await self._send(self._start + self._load.duration)
-            await _until(self._all_answered, ANSWER_TIMEOUT, _POLL_INTERVAL, self._look)
+            await _until(self._all_answered, ANSWER_TIMEOUT, _POLL_INTERVAL, self._sample)
         except asyncio.CancelledError:
-            self._end, self._cut_short = perf_counter(), True
+            self._end, self._interrupted = perf_counter(), True
             raise
         finally:
-            self._look()
+            self._sample()
             self._cpu = process_time() - cpu
 
     async def _send(self, deadline: float) -> None:
@@ -189,8 +200,8 @@ class Bench:
                 for connection in self._connections:
                     connection.begin(deadline)
             tick = min(_MAX_SAMPLE_INTERVAL, self._load.duration / _MIN_SAMPLES)
-            await _until(self._all_lost, deadline - perf_counter(), tick, self._look)
-            self._send_due()  # the last may have come due since the last wake
+            await _until(self._all_lost, deadline - perf_counter(), tick, self._sample)
+            self._send_due()  # send the messages that have become due since the last wake-up
             self._end = max(self._end, min(perf_counter(), deadline))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -198,10 +209,13 @@ class Bench:
                 connection.end()
 
     def _begin_open(self, rate: float) -> None:
-        """Send each message when it is due; for which a loop's own timers are too coarse."""
+        """Start to send each message when it is due.
+
+        This uses the system's interval timer, because the event loop's timers are too coarse.
+        """
         connections = cast("list[OpenLoop]", self._connections)
         total = math.ceil(rate * self._load.duration)
-        announced = 0  # messages that the connections know to be due
+        announced = 0  # messages of which the connections have been notified
 
         def send_due() -> None:
             nonlocal announced
@@ -226,7 +240,7 @@ class Bench:
     def _all_answered(self) -> bool:
         return not any(each.is_open and each.missing for each in self._connections)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self.latencies.gather()
         now, messages = perf_counter(), self.latencies.count
         if messages > self.samples[-1][1]:
@@ -249,14 +263,14 @@ class Bench:
 async def _until(
     done: Callable[[], bool],
     seconds: float,
-    every: float,
-    look: Callable[[], object] = lambda: None,
+    interval: float,
+    action: Callable[[], object] = lambda: None,
 ) -> None:
-    """Wait until `done`, but no more than so many seconds; `look` now and then."""
+    """Wait until `done()` is true, for `seconds` at most. Call `action` after each `interval`."""
     end = perf_counter() + seconds
     while not done() and (left := end - perf_counter()) > 0:
-        await asyncio.sleep(min(every, left))
-        look()
+        await asyncio.sleep(min(interval, left))
+        action()
 
 
 def _allow_open_files(count: int) -> None:
@@ -264,7 +278,7 @@ def _allow_open_files(count: int) -> None:
     if soft < count and soft != resource.RLIM_INFINITY:
         if hard < count and hard != resource.RLIM_INFINITY:
             raise OSError(
-                f"so many connections need {count} open files, and no more than {hard} are allowed "
+                f"this many connections need {count} open files, but only {hard} are allowed "
                 "(ulimit -Hn); give a lower --connections"
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

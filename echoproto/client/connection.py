@@ -1,17 +1,21 @@
 """One connection to a line server: `connect` opens it and builds its layers.
 
-It is a socket with asyncio's socket calls, not a transport: what is in memory is what was asked
-for, each direction goes as fast as it is asked to, and what has arrived can be received also when
-sending has failed. What the network does wrong is a NetworkError, with one line for a person.
+The connection uses asyncio's socket calls instead of a transport, for three reasons. Memory holds
+only the data that the caller asked for. Each direction runs at the speed at which the caller calls
+it. The caller can still receive the data that arrived before sending failed. Every failure of the
+network raises NetworkError, whose message is one line for the user.
 
-Between the socket and the application stand the layers of `wire`: TLS and telnet, each where it is
-wanted. The rules of what is sent:
+The layers of `wire` stand between the socket and the application: TLS and telnet, each where it is
+needed. Three rules govern sending:
 
-- Bytes go out in the order in which they have left the layers, as TLS has numbered them. So data
-  enters the layers only when the socket is free for it, and one write is never within another.
-- What a layer replies (`_queued`) goes out before any more data, also if nobody sends anything. As
-  long as more than MAX_QUEUED bytes of it wait, nothing is received: a peer that asks and asks, and
-  does not read, gets no further.
+- Bytes go out in the order in which they leave the layers, because TLS numbers its records.
+  Therefore data enters the layers only when the socket is free, and writes never overlap.
+- The replies of the layers (`_queued`) go out before any further data. They also go out when the
+  application sends nothing.
+- While more than MAX_QUEUED bytes of replies are pending, the connection receives nothing. A peer
+  that sends requests and never reads the replies makes no progress.
+
+`opening` is below this module. `pipe`, `ping` and the shell are above it.
 """
 
 from __future__ import annotations
@@ -36,14 +40,14 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.codec import TelnetCodec
 
 MAX_RECEIVE: Final = 64 * 1024
-"""The most bytes that are received at a time."""
+"""Maximum number of bytes to receive at a time."""
 
 MAX_QUEUED: Final = 64 * 1024
-"""Bytes of replies that wait for a peer to take them, before it is not received from."""
+"""Number of bytes of pending replies above which the connection stops receiving."""
 
 
 def ignore(event: object) -> None:
-    """Do nothing."""
+    """Ignore the event."""
 
 
 @asynccontextmanager
@@ -55,11 +59,15 @@ async def connect(
     telnet: TelnetCodec | None = None,
     on_event: Callable[[NamedTuple], object] = ignore,
 ) -> AsyncIterator[ClientConnection]:
-    """Connect to `target`; the connection is closed at the end of the block.
+    """Connect to `target` and return a `ClientConnection`, as an asynchronous context manager.
 
-    `timeout` is in seconds; None waits for as long as the system does. With `insecure`, the peer
-    of a TLS connection may be anyone. `on_event` and `telnet` are those of `ClientConnection`.
-    Raises NetworkError.
+    The connection is closed at the end of the block.
+
+    `timeout` limits the time for connecting, including the TLS handshake, in seconds; None leaves
+    the limit to the system. With `insecure`, a TLS connection accepts any certificate. `telnet` and
+    `on_event` are passed to `ClientConnection`.
+
+    Raises NetworkError if connecting fails or takes longer than `timeout`.
     """
     async with connecting(target, timeout):
         tls = None
@@ -78,10 +86,11 @@ async def connect(
 
 
 class ClientConnection:
-    """An open connection, as `connect` makes it.
+    """An open connection to a server, as `connect` returns it.
 
-    `telnet` is the codec, if it is to pass through one. `on_event` is called with each event
-    that is none of data: what telnet tells, for one.
+    `target` is where it is connected to. `telnet` is the codec through which the data passes, or
+    None if the connection does not speak telnet. `on_event` is called with each event that is not
+    data: for example, when telnet enables an option.
     """
 
     def __init__(
@@ -100,84 +109,103 @@ class ClientConnection:
         self._events = self._pipeline.receive(b"")
         self._received: list[bytes] = []
         self._has_ended = False
-        self._advanced = asyncio.Event()  # something has arrived, or will not
-        self._failure: ssl.SSLError | None = None  # how receiving ends, after all that has come
-        self._lost: NetworkError | None = None
-        self._queued = bytearray()  # of replies and commands
+        self._progress = asyncio.Event()  # set after each attempt to receive, also if it failed
+        self._failure: ssl.SSLError | None = None  # raised after all pending data is received
+        self._lost: NetworkError | None = None  # the error of the last socket call that failed
+        self._queued = bytearray()  # replies and commands that wait to be sent
         self._sending = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
 
     async def shake_hands(self) -> None:
-        """Do the handshake of TLS, if there is one. Raises ssl.SSLError, NetworkError."""
+        """Complete the TLS handshake, if the connection uses TLS. `connect` calls this.
+
+        Raises ssl.SSLError if the handshake fails, and NetworkError if the connection is lost.
+        """
         if (tls := self._tls) is not None:
-            await self._advance_until(lambda: tls.is_established)
+            await self._receive_until(lambda: tls.is_established)
 
     async def receive(self) -> bytes:
-        """Data that has arrived, at least one byte; no byte once the peer has sent its last.
+        """Wait for data and return all bytes that have arrived.
 
-        Raises NetworkError.
+        Returns at least one byte, or `b""` after the peer has half-closed or closed the connection.
+        Raises NetworkError if the connection is lost or its TLS fails.
         """
         with tls_errors(self.target.name):
-            await self._advance_until(lambda: self._received or self._has_ended)
+            await self._receive_until(lambda: self._received or self._has_ended)
         data = b"".join(self._received)
         self._received.clear()
         return data
 
     async def send(self, data: bytes) -> bool:
-        """Send `data`; returns when the system has taken it all.
+        """Send `data`, and wait until the system has accepted all of it.
 
-        False if the peer has closed, and takes no more. Raises NetworkError.
+        Returns True, or False if the peer has closed the connection and accepts no more data.
+        Raises NetworkError if the connection is lost.
         """
-        while self._tls is not None and self._tls.pending:  # until the peer has agreed on new keys
+        # While TLS renegotiates keys, data stays pending until `receive`, in another task, has
+        # received the peer's part.
+        while self._tls is not None and self._tls.pending:
             if self._has_ended or self._failure or self._lost:
                 return False
-            self._advanced.clear()
-            await self._advanced.wait()
+            self._progress.clear()
+            await self._progress.wait()
         return await self._send(lambda: self._pipeline.send(data))
 
     async def send_eof(self) -> None:
-        """Tell the peer that it has the last byte, and go on receiving.
+        """Half-close the connection: send no more data, but continue to receive.
 
-        Through TLS it is told by close_notify alone: many that meet the end of TCP then send no
-        more.
+        On TLS, only a close_notify alert is sent (RFC 8446, section 6.1). The TCP connection is not
+        half-closed, because many servers stop sending when they receive FIN. If the connection is
+        lost, this method raises nothing; `receive` raises NetworkError.
         """
-        with suppress(NetworkError):  # where the connection is lost, `receive` says so
+        with suppress(NetworkError):  # `receive` raises it
             await self._send(self._pipeline.finish)
         if self._tls is None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
     def send_command(self, command: int) -> None:
-        """Send a telnet command. Raises ValueError if this is not telnet."""
+        """Send the telnet command `command` without waiting for it (RFC 854).
+
+        The connection is telnet from then on. Raises NotTelnetError, which is also a ValueError, if
+        it has no telnet codec or the codec has found that the peer is not telnet.
+        """
         if self.telnet is None:
             raise NotTelnetError("this connection is not telnet")
         self._queue(self.telnet, self.telnet.command(command))
 
     def resize(self, columns: int, rows: int) -> None:
-        """Tell a telnet peer, if it wants to know, that the window has another size now."""
+        """Set the size of the terminal window, in columns and rows.
+
+        Reports the size to a telnet peer that has enabled NAWS (RFC 1073). Otherwise nothing is
+        sent.
+        """
         if self.telnet is not None:
             self._queue(self.telnet, self.telnet.resize(columns, rows))
 
     def close(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once. Data that is still pending here is discarded."""
         if self._flushing is not None:
             self._flushing.cancel()
         self._socket.close()
 
-    # What arrives
+    # Receiving
 
-    async def _advance_until(self, done: Callable[[], object]) -> None:
-        """Act on what arrives until `done`; receive only where all that has come is acted on."""
-        self._act_on_events()
+    async def _receive_until(self, done: Callable[[], object]) -> None:
+        """Receive, and handle what arrives, until `done` returns a true value.
+
+        Handles all pending events before it receives more.
+        """
+        self._handle_events()
         while not done():
             try:
                 await self._find_events()
             finally:
-                self._advanced.set()
-            self._act_on_events()
+                self._progress.set()
+            self._handle_events()
 
-    def _act_on_events(self) -> None:
-        """Act on the events that there are, as long as there is room for replies."""
+    def _handle_events(self) -> None:
+        """Handle the pending events. Stop early if more than MAX_QUEUED bytes of replies wait."""
         try:
             for event in self._events:
                 match event:
@@ -194,28 +222,31 @@ class ClientConnection:
         except ssl.SSLError as error:
             self._failure = error
             if not self._sending.locked():
-                with suppress(OSError):  # there may be no room for the alert: nothing waits for it
+                with suppress(OSError):  # if the socket has no room, the peer gets no alert
                     self._socket.send(self._take_queued())
         self._flush()
 
     async def _find_events(self) -> None:
-        """Make room for replies, or receive."""
+        """Send the pending replies if there are too many. Otherwise receive and decode data."""
         if self._failure:
             raise self._failure
         if len(self._queued) > MAX_QUEUED:
             await self._send_queued()
             return
-        await asyncio.sleep(0)  # a peer that is faster than we are must not keep the loop to itself
+        await asyncio.sleep(0)  # lets other tasks run, even if the peer sends faster than we handle
         with self._network_errors():
             data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
         if not data and self._lost:
-            raise self._lost  # the system tells of it once, and sending was told
+            raise self._lost  # the system reports an error once, and `send` has received it
         self._events = self._pipeline.receive(data) if data else self._pipeline.eof()
 
-    # What is sent
+    # Sending
 
     async def _send(self, encode: Callable[[], bytes]) -> bool:
-        """Send what is queued, then what `encode` gives, then what was queued meanwhile."""
+        """Send what is queued, then the bytes from `encode`, then what was queued meanwhile.
+
+        Returns False if the peer has closed the connection.
+        """
         async with self._sending:
             with tls_errors(self.target.name):
                 wire = self._take_queued() + encode()
@@ -235,7 +266,7 @@ class ClientConnection:
         return True
 
     def _queue(self, layer: Layer, data: bytes) -> None:
-        """Send what a layer itself has to say."""
+        """Queue bytes that `layer` itself produced, and start to send them."""
         self._queued += self._pipeline.send_below(layer, data)
         self._flush()
 
@@ -245,14 +276,14 @@ class ClientConnection:
         return queued
 
     def _flush(self) -> None:
-        """Send what is queued, but do not wait for it."""
+        """Start to send what is queued, without waiting for it."""
         if self._sending.locked() or (self._flushing and not self._flushing.done()):
-            return  # whoever is sending sends this too
+            return  # the send that is in progress sends this too
         if self._queued:
             self._flushing = asyncio.create_task(self._send_queued())
 
     async def _send_queued(self) -> None:
-        with suppress(NetworkError):  # where the connection is lost, `receive` says so
+        with suppress(NetworkError):  # `receive` raises it
             await self._send(lambda: b"")
 
     @contextmanager

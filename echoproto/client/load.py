@@ -1,14 +1,17 @@
-"""Load on one connection, every byte of the echo checked: `ClosedLoop` and `OpenLoop`.
+"""Puts load on one connection and checks every byte of the echo: `ClosedLoop` and `OpenLoop`.
 
-All connections send the same long text of random letters and digits, over and over, cut into
-messages of one size; each begins at a place of its own. So what has to come next on a connection is
-always a slice of that text: one comparison in C checks it, and a byte that is missing, changed,
-doubled, or of another connection makes it fail.
+All connections send the same long text of random letters and digits again and again, cut into
+messages of one size. Each connection starts at a different position. Therefore the next bytes to
+arrive on a connection are always a slice of that text, and one comparison in C checks them. The
+comparison fails if a byte is missing, changed or doubled, or belongs to another connection.
 
-In closed loop, `depth` messages are in flight, and a message goes out for each that has come back.
-In open loop messages come due at a rate, whatever the server does: one that finds `depth` in flight
-waits, and its time counts from when it was due. Otherwise a slow answer would hold back just those
-messages that would have shown how slow the server is ("coordinated omission").
+- In a closed loop, `depth` messages are in flight. A message is sent for each one that comes back.
+- In an open loop, messages are due at a fixed rate, whatever the server does. If `depth` messages
+  are in flight, a message that is due waits, and its latency counts from the time when it was due.
+  Otherwise a slow answer would delay exactly those messages that would have shown how slow the
+  server is ("coordinated omission").
+
+`bench` runs the load. `latency` records the times.
 """
 
 from __future__ import annotations
@@ -25,18 +28,19 @@ from typing import Final, cast
 from echoproto.client.latency import Latencies
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"
-_CYCLE: Final = 64 * 1024  # bytes of text before it begins anew: what stays in a CPU's cache
-_MIN_MESSAGES: Final = 7  # messages of text, however long they are
-_STRIDE: Final = 619  # messages between the places where two connections begin
-_SHOWN: Final = 16  # bytes of a first difference that are shown
+_CYCLE: Final = 64 * 1024  # bytes of text before it repeats: they stay in a CPU's cache
+_MIN_MESSAGES: Final = 7  # in the text, even if messages are long
+_STRIDE: Final = 619  # messages between the start positions of two connections
+_SHOWN: Final = 16  # bytes to show of the first difference
 
 
 @dataclass(frozen=True)
 class Load:
-    """What to send. `rate` is in messages a second, on all connections together.
+    """The load to put on a server.
 
-    Without a rate it is closed loop. `size` is in bytes, and includes `line_end`; `duration` is
-    in seconds.
+    `depth` is the maximum number of messages in flight on each connection. `size` is that of a
+    message in bytes, including `line_end`. `rate` is in messages per second, on all connections
+    together; None selects a closed loop. `duration` is in seconds.
     """
 
     connections: int = 50
@@ -48,7 +52,7 @@ class Load:
 
 
 class Text:
-    """What all connections send: `cycle` bytes of messages, again and again."""
+    """The text that all connections send: `cycle` bytes of messages, again and again."""
 
     def __init__(self, load: Load) -> None:
         self._size, self._messages = load.size, max(_MIN_MESSAGES, _CYCLE // load.size)
@@ -56,11 +60,11 @@ class Text:
         letters = Random(0).randbytes(self.cycle).translate(_ALPHABET * 4)  # noqa: S311
         body = load.size - len(load.line_end)
         text = b"".join(letters[at : at + body] + load.line_end for at in self._places())
-        # All that can be in flight is one slice, wherever it begins.
+        # Long enough that everything in flight is one slice, whatever its start.
         self.bytes = text * (1 + -(-load.depth * load.size // self.cycle))
 
     def start(self, number: int) -> int:
-        """Where connection `number` begins."""
+        """Return the position at which connection `number` starts."""
         return self._places()[number * _STRIDE % self._messages]
 
     def _places(self) -> range:
@@ -69,13 +73,13 @@ class Text:
 
 @dataclass
 class Tally:
-    """What all connections have seen."""
+    """The latencies, errors and wrong bytes of all connections together."""
 
     latencies: Latencies = field(default_factory=Latencies)
     errors: Counter[str] = field(default_factory=Counter)
     wrong_bytes: int = 0
     first_wrong: tuple[int, int, bytes, bytes] | None = None
-    """ClientConnection, offset in what it received, bytes that were expected, bytes that came."""
+    """Connection number, offset in its received bytes, expected bytes, received bytes."""
 
 
 class ClosedLoop(asyncio.Protocol):
@@ -90,58 +94,58 @@ class ClosedLoop(asyncio.Protocol):
         self._tally = tally
         self._record, self._record_many = tally.latencies.record, tally.latencies.record_many
         self._record_all = self._record if load.depth == 1 else self._record_depth
-        self._deadline = 0.0  # nothing is sent from then on
-        self._start = self._place = text.start(number)  # of the next byte to send
+        self._deadline = 0.0  # time from which nothing more is sent
+        self._start = self._place = text.start(number)  # position of the next byte to send
         self._in_flight = 0  # bytes
-        self._part = 0  # bytes that have come of a message that is not complete
-        self._batches: deque[tuple[float, int]] = deque()  # when so many messages were sent
-        # Where all that is in flight was sent at once: what it is, and when that was.
+        self._part = 0  # bytes received of a message that is not complete yet
+        self._batches: deque[tuple[float, int]] = deque()  # (time of sending, number of messages)
+        # If everything in flight was sent in one write: those bytes, and the time of the write.
         self._expected: bytes | None = None
-        self._then = 0.0
+        self._expected_since = 0.0
 
     @property
     def peer(self) -> tuple[str, int] | None:
-        """Host and port of the server; None for a Unix socket."""
+        """Host and port of the server; None on a Unix socket."""
         return self._transport.get_extra_info("peername") or None
 
     @property
     def received(self) -> int:
-        """Bytes that have come back."""
+        """Number of bytes that have come back."""
         return self._place - self._start - self._in_flight
 
     @property
     def missing(self) -> int:
-        """Bytes that should have come back, and have not."""
+        """Number of bytes that should have come back, and have not."""
         return self._in_flight
 
     def begin(self, deadline: float) -> None:
-        """Send the first messages; the last before the deadline."""
+        """Send the first messages. Send no more after `deadline`, a time of perf_counter."""
         if self.is_open:
             self._deadline = deadline
             self._send(self._depth, perf_counter())
 
     def end(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._deadline = 0.0
 
     def close(self) -> None:
-        """Close the connection; `is_closed` when that is done."""
+        """Close the connection. `is_closed` becomes True when it is closed."""
         self.is_open = False
         self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection at once."""
+        """Abort the connection."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.WriteTransport", transport)
-        self._transport.set_write_buffer_limits(0)  # uvloop then writes at once, as asyncio does
+        self._transport.set_write_buffer_limits(0)  # makes uvloop write at once, as asyncio does
         self._write = self._transport.write
         self.is_open = True
 
     def eof_received(self) -> None:
-        """See asyncio.Protocol. It closes the connection, and nothing may be written from now."""
+        """See asyncio.Protocol. asyncio closes the transport after this: nothing may be written."""
         self._lost("closed by the server")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -159,9 +163,9 @@ class ClosedLoop(asyncio.Protocol):
         """See asyncio.Protocol."""
         now = perf_counter()
         if data == self._expected and now < self._deadline:
-            # What the methods below do, for the case that has to be fast.
-            self._record_all(now - self._then)
-            self._then = now
+            # The case that must be fast: this is what the methods below do, in one place.
+            self._record_all(now - self._expected_since)
+            self._expected_since = now
             at = self._place % self._cycle
             self._place += self._window
             self._expected = messages = self._text[at : at + self._window]
@@ -175,10 +179,10 @@ class ClosedLoop(asyncio.Protocol):
         self._record_many(seconds, self._depth)
 
     def _check(self, data: bytes) -> int:
-        """Check what has come; how many messages are complete with it."""
+        """Check the received bytes. Return the number of messages that they complete."""
         if self._expected is not None:
             self._expected = None
-            self._batches[0] = self._then, self._depth
+            self._batches[0] = self._expected_since, self._depth
         at = (self._place - self._in_flight) % self._cycle
         due = min(len(data), self._in_flight)
         if due < len(data) or not self._text.startswith(data, at):
@@ -213,11 +217,11 @@ class ClosedLoop(asyncio.Protocol):
         self._batches.append((now, count))
         messages = self._next(count)
         if count == self._depth:
-            self._expected, self._then = messages, now
+            self._expected, self._expected_since = messages, now
         self._write(messages)
 
     def _next(self, count: int) -> bytes:
-        """The next messages to send, which from now on are in flight."""
+        """Return the next `count` messages to send, and count them as in flight."""
         at = self._place % self._cycle
         messages = self._text[at : at + count * self._size]
         self._place += len(messages)
@@ -226,21 +230,21 @@ class ClosedLoop(asyncio.Protocol):
 
 
 class OpenLoop(ClosedLoop):
-    """A connection on which message after message comes due."""
+    """A connection on which messages become due at a fixed rate."""
 
     _due = _written = _complete = 0  # messages
 
     def schedule(self, first: float, interval: float) -> None:
-        """When the first message is due, and how long after it the next, in seconds."""
+        """Set when the first message is due, and the interval between messages, in seconds."""
         self._first, self._interval = first, interval
 
     @property
     def missing(self) -> int:
-        """Bytes that should have come back, and have not; also those that could not be sent."""
+        """Number of bytes that should have come back and have not, including those not sent yet."""
         return self._in_flight + (self._due - self._written) * self._size
 
     def send_due(self, due: int) -> None:
-        """So many messages are due since the start: send what `depth` lets it."""
+        """Set how many messages are due since the start, and send as many as `depth` allows."""
         if self.is_open:
             self._due = due
             in_flight = self._written - self._complete

@@ -1,4 +1,7 @@
-"""Translates what goes wrong on the network into a NetworkError: one line for a person."""
+"""Turns every failure of the network into a NetworkError, whose message is one line for the user.
+
+`opening` and `connection` use this module.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from echoproto.client.target import Target
 
-# What OpenSSL calls it, for what a person meets.
+# OpenSSL's names for errors, and what they mean for the user.
 _NOT_TLS: Final = "it does not speak TLS"
 _REASONS: Final = {
     "HTTP_REQUEST": _NOT_TLS,
@@ -25,18 +28,18 @@ _REASONS: Final = {
     "RECORD_LAYER_FAILURE": _NOT_TLS,
     "UNEXPECTED_MESSAGE": _NOT_TLS,
     "WRONG_VERSION_NUMBER": _NOT_TLS,
-    "TLSV1_ALERT_PROTOCOL_VERSION": "it has no version of TLS in common with us",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of the client",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "it supports none of our TLS versions",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it requires a client certificate",
     "UNEXPECTED_EOF_WHILE_READING": "it closed during the TLS handshake",
 }
 
-# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL.
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _ANOTHER_NAME: Final = (62, 64)
 
 
 @asynccontextmanager
 async def connecting(target: Target, timeout: float | None) -> AsyncIterator[None]:  # noqa: ASYNC109
-    """What goes wrong in the block, or takes longer than `timeout` seconds, is a NetworkError."""
+    """Raise NetworkError if the block fails or takes longer than `timeout` seconds."""
     what = f"cannot connect to {target.name}"
     try:
         async with asyncio.timeout(timeout):
@@ -45,22 +48,23 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
     except socket.gaierror as error:
         raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
     except (OSError, UnicodeError) as error:
-        # The system's own timeout has an errno, ours has not.
-        ours = isinstance(error, TimeoutError) and not error.errno
-        why = f"no answer in {timeout:g} seconds" if ours else reason(error)
+        # The system's timeout has an errno; that of asyncio.timeout does not.
+        is_ours = isinstance(error, TimeoutError) and not error.errno
+        why = f"no answer in {timeout:g} seconds" if is_ours else reason(error)
         raise NetworkError(f"{what}: {why}") from None
 
 
 @contextmanager
 def tls_errors(what: str) -> Iterator[None]:
-    """What TLS refuses in the block is a NetworkError, which begins with `what`."""
+    """Raise NetworkError if TLS fails in the block; its message begins with `what`."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _ANOTHER_NAME:
-            why, hint = "is for another name", "-k takes any"
+            why, hint = "is for another name", "-k accepts any certificate"
         else:
-            why, hint = "is not trusted", "SSL_CERT_FILE names one that is; -k takes any"
+            why = "is not trusted"
+            hint = "SSL_CERT_FILE names a file of certificates to trust; -k accepts any certificate"
         raise NetworkError(
             f"{what}: its certificate {why}: {error.verify_message} ({hint})"
         ) from None
@@ -71,8 +75,8 @@ def tls_errors(what: str) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What the system calls the error, without the words that asyncio puts around it."""
+    """Return the system's text for the error, without the words that asyncio adds to it."""
     number = getattr(error, "errno", None)
     if not number and (found := re.search(r"\[Errno (\d+)\]", str(error))):
-        number = int(found[1])  # several addresses were tried, each with its own error: the first
+        number = int(found[1])  # asyncio lists an error for each address: take the first
     return os.strerror(number) if number else str(error)

@@ -1,6 +1,7 @@
-"""Opening: from a target to a connected socket or to a transport of asyncio's.
+"""Connects to a target: as a socket, or as one of asyncio's transports.
 
-`connection.connect` is built on this, and `bench`, whose load wants asyncio's own protocols.
+`connection.connect` uses the socket. `bench` uses the transport, because its load consists of
+asyncio protocols.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
 
 
 async def open_socket(target: Target) -> socket.socket:
-    """A connected socket. Raises OSError, UnicodeError: see `errors.connecting`."""
+    """Connect to `target` and return the socket.
+
+    Raises OSError or UnicodeError, which `network_errors.connecting` turns into a NetworkError.
+    """
     return await (_connect_unix(target) if target.path else _connect_tcp(target))
 
 
@@ -33,10 +37,11 @@ async def open_transport(
     context: ssl.SSLContext | None = None,
     address: Target | None = None,
 ) -> None:
-    """Connect `protocol` to `target`, on the loop's own transport; through TLS with a `context`.
+    """Connect `protocol` to `target`, on a transport of the event loop.
 
-    `address` is where the target's host is known to be. `timeout` is in seconds. Raises
-    NetworkError.
+    With a `context`, the connection uses TLS. `timeout` limits the time for connecting, in seconds.
+    `address` is the target with its host already looked up; it replaces `target` for connecting,
+    but not for the check of the certificate. Raises NetworkError.
     """
     loop = asyncio.get_running_loop()
     async with connecting(target, timeout):
@@ -51,9 +56,10 @@ async def open_transport(
 
 
 def tls_context(target: Target, *, insecure: bool) -> ssl.SSLContext | None:
-    """What a client trusts: what the system does; or with `insecure`, anyone. None without TLS.
+    """Return the TLS context for `target`, or None if `target` does not use TLS.
 
-    `SSL_CERT_FILE` names certificates that are trusted too.
+    The context trusts the certificates that the system trusts, and those in the file that the
+    environment variable SSL_CERT_FILE names. With `insecure`, it accepts any certificate.
     """
     if not target.is_tls:
         return None
@@ -71,7 +77,8 @@ async def _connect_tcp(target: Target) -> socket.socket:
         addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
     )
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # half of telnet's Synch is urgent
+    # Telnet's Synch sends a part of it as urgent data (RFC 854): receive that among the other data.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     return sock
 
 

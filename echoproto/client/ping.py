@@ -1,9 +1,12 @@
-"""Ping: a line now and then on one open connection, and how long the answer to each took: `Ping`.
+"""Ping: sends a line at each interval on one connection, and measures how long each answer takes.
 
-To an echo server, each line is a text of its own, and what answers it is the same line, whenever
-it comes. To any other server, the same line is sent each time, and the next line that comes is the
-answer, whatever it says. What such a server says before it is asked (SMTP greets) is none: the
-first line is sent once the server has been silent for a while.
+There are two modes:
+
+- To an echo server, `Ping` sends a different line each time. The answer to a line is the same line,
+  whenever it arrives.
+- To any other server, `Ping` sends the same line each time. The answer is the next line that
+  arrives, whatever its text. A greeting (SMTP sends one) is no answer. Therefore `Ping` sends its
+  first line after the server has been silent for GREETING_IDLE seconds.
 """
 
 from __future__ import annotations
@@ -24,21 +27,23 @@ if TYPE_CHECKING:
     from echoproto.client.connection import ClientConnection
 
 GREETING_IDLE: Final = 0.5
-"""Seconds of silence after which a server that may greet is taken to have done so."""
+"""Seconds of silence after which the server's greeting is considered complete."""
 
 MIN_LAST_TIMEOUT: Final = 1.0
-"""Seconds at least that the last answers are waited for; or twice the longest time so far."""
+"""Seconds to wait for the last answers, or twice the longest time so far if that is more."""
 
 MAX_LINE: Final = 64 * 1024
-"""Bytes of a line of the server, beyond which it is cut."""
+"""Maximum number of bytes in a line from the server; a longer line is cut."""
 
 _MS: Final = 1000
 
 
 class Ping:
-    """Pings on an open connection: one each `interval` seconds, `count` or without end.
+    """A series of pings on an open connection: one every `interval` seconds.
 
-    `text` is what to send to a server that does not echo. `say` gets each line for the user.
+    `count` is the number of pings; None pings until `run` is cancelled. `text` is the line to send
+    to a server that does not echo; None is for an echo server. `say` is called with each line of
+    text for the user.
     """
 
     def __init__(
@@ -51,19 +56,20 @@ class Ping:
         say: Callable[[str], object],
     ) -> None:
         self.times: list[float] = []
-        """How long each answer took, in seconds."""
+        """Time that each answer took, in seconds."""
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
         self._splitter = LineSplitter(max_length=MAX_LINE)
         self._sent = self._wrong = 0
-        self._waiting: dict[int, tuple[bytes, float]] = {}  # what was sent, and when
-        self._heard = asyncio.Event()
+        # The unanswered pings by their numbers: the line, and the time at which it was sent.
+        self._unanswered: dict[int, tuple[bytes, float]] = {}
+        self._received = asyncio.Event()
         self._began = perf_counter()
 
     async def run(self) -> None:
-        """Ping until all is sent and answered, or no answer is to be expected.
+        """Ping until `count` pings are sent, and answered or too late.
 
-        Raises NetworkError, also if the server closes before that.
+        Raises NetworkError if the connection is lost, or if the server closes it before the end.
         """
         self._say(f"PING {self._name}: '{escape(self._line(1))}'")
         receiving = asyncio.create_task(self._receive())
@@ -77,7 +83,7 @@ class Ping:
             await asyncio.gather(sending, receiving, return_exceptions=True)
 
     def summary(self) -> Iterator[str]:
-        """The lines with which it ends."""
+        """Return the lines of statistics, for the end of the output."""
         answered, spent = len(self.times), perf_counter() - self._began
         lost = 100 * (self._sent - answered) / self._sent if self._sent else 0
         yield f"--- {self._name} ping statistics ---"
@@ -97,50 +103,53 @@ class Ping:
         if self._text is not None:
             with suppress(TimeoutError):
                 while True:
-                    await self._hear(GREETING_IDLE)
+                    await self._wait_for_data(GREETING_IDLE)
         self._began = perf_counter()
         while self._count is None or self._sent < self._count:
             await asyncio.sleep(self._began + self._sent * self._interval - perf_counter())
             self._sent += 1
             line = self._line(self._sent)
-            self._waiting[self._sent] = line, perf_counter()
+            self._unanswered[self._sent] = line, perf_counter()
             await self._connection.send(line + b"\r\n")
         with suppress(TimeoutError):
             async with asyncio.timeout(max(MIN_LAST_TIMEOUT, 2 * max(self.times, default=0))):
-                while self._waiting:
-                    await self._hear(None)
+                while self._unanswered:
+                    await self._wait_for_data(None)
 
-    async def _hear(self, seconds: float | None) -> None:
-        """Wait until the server has said something. Raises TimeoutError."""
-        self._heard.clear()
-        await asyncio.wait_for(self._heard.wait(), seconds)
+    async def _wait_for_data(self, seconds: float | None) -> None:
+        """Wait until data arrives from the server. Raises TimeoutError after `seconds`."""
+        self._received.clear()
+        await asyncio.wait_for(self._received.wait(), seconds)
 
     async def _receive(self) -> None:
         while data := await self._connection.receive():
             now = perf_counter()
             self._splitter.feed(data)
             for line in self._splitter.cut(keep_rest=False):
-                self._take(line, now)
-            self._heard.set()
+                self._handle_line(line, now)
+            self._received.set()
         raise NetworkError(f"{self._name}: closed by the server")
 
-    def _take(self, line: bytes, now: float) -> None:
+    def _handle_line(self, line: bytes, now: float) -> None:
         number = self._answered_by(line)
         if number is not None:
-            took = now - self._waiting.pop(number)[1]
+            took = now - self._unanswered.pop(number)[1]
             self.times.append(took)
             what = "" if self._text is None else f": {escape(line)}"
             self._say(
                 f"{len(line)} bytes from {self._name}: seq={number} time={took * _MS:.3f} ms{what}"
             )
-        elif self._waiting:
+        elif self._unanswered:
             self._wrong += 1
             self._say(f"wrong answer from {self._name}: {escape(line)}")
         else:
             self._say(f"unasked from {self._name}: {escape(line)}")
 
     def _answered_by(self, line: bytes) -> int | None:
-        """Which of ours is answered; an answer that may be any is that to the oldest."""
+        """Return the number of the ping that `line` answers; None if it answers no ping.
+
+        If any line may be the answer, it answers the oldest ping.
+        """
         if self._text is not None:
-            return next(iter(self._waiting), None)
-        return next((n for n, (sent, _) in self._waiting.items() if sent == line), None)
+            return next(iter(self._unanswered), None)
+        return next((n for n, (sent, _) in self._unanswered.items() if sent == line), None)

@@ -1,7 +1,7 @@
-"""A connection as a pipe: input to the peer, and what the peer sends to the output.
+"""Runs a connection as a pipe: sends the input to the peer, and writes what arrives to the output.
 
-Byte-exact both ways, and never more than a few chunks in memory: input is read only as fast as the
-peer takes it, and the peer is read only as fast as the output takes it.
+Both directions are byte-exact, and at most a few chunks are in memory. The pipe reads its input
+only as fast as the peer accepts data, and receives only as fast as the output accepts data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from echoproto.client.connection import ClientConnection
 
 MAX_READ: Final = 256 * 1024
-"""The most bytes that are read from the input at a time."""
+"""Maximum number of bytes to read from the input at a time."""
 
 
 async def pipe(
@@ -31,11 +31,13 @@ async def pipe(
     crlf: bool = False,
     idle: float | None = None,
 ) -> None:
-    """Send what the file descriptors `inputs` give, one after the other; then half-close.
+    """Send everything from the file descriptors `inputs`, one after the other, then half-close.
 
-    Returns when the peer has closed, and all that it sent is written to the file descriptor
-    `output`. With `crlf`, LF is sent as CR LF. Raises NetworkError, also when no byte has gone
-    either way for `idle` seconds; OSError if an input or the output fails.
+    Returns when the peer has closed and everything that it sent has been written to the file
+    descriptor `output`. With `crlf`, each LF is sent as CR LF.
+
+    Raises NetworkError if the connection is lost, or if no byte has been sent or received for
+    `idle` seconds. Raises OSError if an input or the output fails.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -67,11 +69,11 @@ async def pipe(
 
 
 async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[None]) -> None:
-    """Wait for `receiving`. What goes wrong with `sending` is raised after all is received."""
+    """Wait for `receiving`. If `sending` failed, raise its error after everything is received."""
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done() and not isinstance(sending.exception(), NetworkError):
-            sending.result()  # an input that fails: that ends it
+            sending.result()  # an input that fails ends the pipe at once
         await receiving
         if sending.done():
             sending.result()
@@ -91,18 +93,18 @@ async def _chunks(fd: int) -> AsyncIterator[bytes]:
 
 
 async def _write(fd: int, data: bytes) -> None:
-    """Write all of `data`. A slow output slows down the connection, and nothing else."""
+    """Write all of `data`. A slow output slows down the connection, not the event loop."""
     view = memoryview(data)
     while view:
         if not select.select([], [fd], [], 0)[1]:
             await _ready(fd, to_write=True)
-        # What is ready takes so much without blocking. To make it non-blocking instead would make
-        # it so for every process that shares it.
+        # A descriptor that is ready accepts PIPE_BUF bytes without blocking. Non-blocking mode is
+        # no alternative: it would apply to every process that shares the open file.
         view = view[os.write(fd, view[: select.PIPE_BUF]) :]
 
 
 async def _ready(fd: int, *, to_write: bool = False) -> None:
-    """Wait until `fd` can be read, or written, without blocking."""
+    """Wait until `fd` can be read (or with `to_write`, written) without blocking."""
     loop = asyncio.get_running_loop()
     add, remove = (
         (loop.add_writer, loop.remove_writer) if to_write else (loop.add_reader, loop.remove_reader)
@@ -111,7 +113,7 @@ async def _ready(fd: int, *, to_write: bool = False) -> None:
     try:
         add(fd, ready.set)
     except PermissionError:
-        return  # what epoll refuses (files, /dev/null) never blocks for long
+        return  # epoll refuses files and /dev/null, which never block for long
     try:
         await ready.wait()
     finally:

@@ -1,4 +1,8 @@
-"""Where to connect to: what a person writes, and the `Target` that it means."""
+"""Parses where to connect to: from the text that a user writes to a `Target`.
+
+FORMS lists what a user may write. `opening` connects to a `Target`; `cli.options` parses one from
+the words of a command line.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +22,16 @@ FORMS: Final = (
     "telnets://HOST[:PORT] or unix:///PATH"
 )
 
-# The schemes of URLs, and the port that each has if none is given.
+# The schemes of URLs, and the default port of each.
 _DEFAULT_PORTS: Final = {"tcp": "", "tls": "", "telnet": "23", "telnets": "992"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """A TCP port of a host, or the path of a Unix socket. As text: a URL.
+    """A place to connect to: a TCP port of a host, or the path of a Unix socket.
 
-    `scheme` is "tcp", "tls", "telnet" or "telnets" (telnet on TLS); for a path it means nothing.
+    `scheme` is "tcp", "tls", "telnet" or "telnets" (telnet on TLS). It has no meaning if `path` is
+    set. `str(target)` is its URL.
     """
 
     host: str = ""
@@ -36,7 +41,13 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read a target from what a person writes, in any of the FORMS. Raises TargetError."""
+        """Parse a target that is written in one of these forms, and return it.
+
+        HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT, telnet://HOST[:PORT]
+        (port 23 by default), telnets://HOST[:PORT] (port 992 by default) or unix:///PATH.
+
+        Raises TargetError if `text` has none of these forms.
+        """
         words = [text] if text.startswith("unix:") else text.split()
         target, rest = take_target(words or [""])
         if rest:
@@ -51,24 +62,27 @@ class Target:
 
     @property
     def name(self) -> str:
-        """How a person writes it: HOST:PORT, the path, or the URL."""
+        """Short form of the target, for messages: HOST:PORT, the path, or the URL."""
         return str(self).removeprefix("tcp://").removeprefix("unix://")
 
     @property
     def is_tls(self) -> bool:
-        """The connection goes through TLS."""
+        """Whether the connection uses TLS."""
         return not self.path and self.scheme in ("tls", "telnets")
 
     @property
     def is_telnet(self) -> bool:
-        """The URL says that it is telnet."""
+        """Whether the scheme is one of telnet's: "telnet" or "telnets"."""
         return not self.path and self.scheme in ("telnet", "telnets")
 
 
 def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
-    """The target that `words` begin with, and the words after it. Raises TargetError."""
+    """Parse the target at the start of `words`. Return it and the words after it.
+
+    Raises TargetError if `words` do not start with a target.
+    """
     first, *rest = words
-    if first.startswith("unix:/"):  # unix:///PATH, or unix:/PATH as the server writes it
+    if first.startswith("unix:/"):  # unix:///PATH, or unix:/PATH as in the server's log
         return Target(path="/" + first.removeprefix("unix:").lstrip("/")), rest
     scheme, is_url, location = first.partition("://")
     if is_url:
@@ -86,14 +100,14 @@ def _from_url(scheme: str, location: str, url: str) -> Target:
         raise TargetError(f"{url}: unknown scheme {scheme}://; give {FORMS}")
     location = location.removesuffix("/")
     if "@" in location:
-        raise TargetError(f"{url}: a user name has no place in it; give {FORMS}")
+        raise TargetError(f"{url}: a target has no user name; give {FORMS}")
     if _DEFAULT_PORTS[scheme] and (":" not in location or location.endswith("]")):
         location += f":{_DEFAULT_PORTS[scheme]}"
     host, colon, port = location.rpartition(":")
     if location and not colon and not location.isdecimal():
         raise TargetError(f"{url}: the port is missing; give {FORMS}")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise TargetError(f"{url}: an IPv6 address stands in brackets; give {FORMS}")
+        raise TargetError(f"{url}: an IPv6 address must be in brackets; give {FORMS}")
     return _tcp(host, port, url, scheme)
 
 

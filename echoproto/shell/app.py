@@ -1,6 +1,8 @@
-"""The shell: a session on a connection, and the screen on which a person sees it.
+"""Runs the shell: joins a connection, a session, and the screen on which the user sees the session.
 
-The peer is read only as fast as the terminal shows what it sends.
+The shell receives from the peer only as fast as the terminal prints.
+
+`cli.connect` calls `run_shell`. `session`, `screen` and `client.connection` are below this module.
 """
 
 from __future__ import annotations
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
 LINGER: Final = 1.0
-"""Seconds that the peer has to send what it still has, after the last line is sent."""
+"""Seconds to continue receiving after the user has ended the session."""
 
 TERMINAL_TYPE: Final = "dumb"
-"""What a telnet server is told: it had better not draw."""
+"""Terminal type that the shell reports to a telnet server (RFC 1091).
+
+Servers do not draw on a "dumb" terminal.
+"""
 
 
 async def run_shell(
@@ -39,12 +44,14 @@ async def run_shell(
     telnet: TelnetMode,
     history: str,
 ) -> None:
-    """Connect to `target` and run the shell until the user or the peer ends it.
+    """Connect to `target`, and run the shell until the user or the peer ends the session.
 
-    `wait` is the most seconds that connecting may take; with `insecure` any certificate will do.
-    `line_end` is that of `Session`. `telnet` says whether the connection is telnet; "auto" is once
-    the server shows it. The history of lines is the one kept under the name `history`. Raises
-    NetworkError.
+    `wait` limits the time for connecting, in seconds; None leaves the limit to the system. With
+    `insecure`, a TLS connection accepts any certificate. `line_end` is passed to `Session`.
+    `telnet` is "always", "never", or "auto": the connection is telnet as soon as the server
+    negotiates it. `history` is the key of the history of lines, for `open_history`.
+
+    Raises NetworkError if connecting fails or the connection is lost.
     """
     session = open_session(telnet, line_end)
     async with connect(
@@ -52,21 +59,25 @@ async def run_shell(
     ) as connection:
         lines, problem = open_history(history)
         screen = Screen(session, history=lines, command_history=open_history("commands")[0])
-        notice = f"Connected to {target.name}. Ctrl-D ends, Ctrl-] is for commands."
+        notice = f"Connected to {target.name}. Ctrl-D quits, Ctrl-] opens the command line."
         _say("\n".join(filter(None, [notice, problem])))
         if await talk(connection, session, screen):
             _say(f"{target.name} closed the connection.")
 
 
 def open_session(telnet: TelnetMode, line_end: bytes | None) -> Session:
-    """A session that is yet to be connected."""
-    # No answer to AYT: it would be typed to the server.
+    """Return a session that has no connection yet."""
+    # AYT gets no answer: the server would take the answer for input from the user.
     codec = TelnetCodec(SHELL_POLICY, mode=telnet, ayt=b"", terminal_type=TERMINAL_TYPE)
     return Session(codec, line_end=line_end)
 
 
 async def talk(connection: ClientConnection, session: Session, screen: Screen) -> bool:
-    """Run until the user ends it, or the peer: then True. Raises NetworkError."""
+    """Run `session` on `connection` until one side ends it.
+
+    Returns False if the user ended the session, and True if the peer did. Raises NetworkError if
+    the connection is lost.
+    """
     session.display = screen
     tasks: list[asyncio.Task[None]] = []
 

@@ -1,7 +1,9 @@
-"""The command line of the shell, which Ctrl-] opens: what can be said to the shell itself.
+"""The command line of the shell, which Ctrl-] opens: commands to the shell itself.
 
-`COMMANDS` is the table: one entry for each command. Help, completion and what is said of a command
-that is wrong are made from it; to add a command, add its function and its entry.
+`COMMANDS` is the table, with one entry for each command. Help, completion and the messages for a
+wrong command are made from it. To add a command, add its function and its entry.
+
+`keys` calls `run` and `complete`. The commands act on a `Session`.
 """
 
 from __future__ import annotations
@@ -24,41 +26,41 @@ if TYPE_CHECKING:
 PROMPT: Final = "echoproto> "
 
 _WIDTH: Final = 79
-_NAMES: Final = 15  # columns of the names in the help
+_NAMES: Final = 15  # width of the names in the help, in columns
 
 
 class Argument(NamedTuple):
-    """One word after the name of a command."""
+    """An argument of a command: one word after the name of the command."""
 
     name: str
     choices: Mapping[str, str]
-    """What it may be, and what that means."""
+    """The possible words, and the meaning of each."""
 
 
 class Entry(NamedTuple):
-    """A command to the shell."""
+    """A command to the shell, as an entry of the table."""
 
     name: str
     function: Callable[..., None]
-    """Is called with the session, and a word for each argument."""
+    """Called with the session, and with one word for each argument."""
     help: str
     arguments: tuple[Argument, ...] = ()
 
     @property
     def usage(self) -> str:
-        """The command as it is to be typed."""
+        """The command with the names of its arguments, as the user types it."""
         return " ".join([self.name, *(argument.name for argument in self.arguments)])
 
 
 def run(session: Session, text: str) -> None:
-    """Do what a command says, or say what is wrong with it."""
+    """Print and run the command `text`, or print what is wrong with it."""
     typed = show(text.encode("utf-8", "surrogateescape"))
     session.display.print([("class:prompt", PROMPT), *typed, ("", "\n")])
     name, *words = text.split()
     entry = _BY_NAME.get("help" if name == "?" else name)
     if entry is None:
         meant = _meant(name, _BY_NAME)
-        session.say(f"There is no command {name!r}{meant} There is {_either(_BY_NAME)}.")
+        session.say(f"Unknown command {name!r}{meant} Use {_either(_BY_NAME)}.")
     elif problem := _problem(entry, words):
         session.say(f"{entry.name}: {problem}")
     else:
@@ -66,7 +68,10 @@ def run(session: Session, text: str) -> None:
 
 
 def complete(text: str) -> list[tuple[str, str]]:
-    """What the last word of `text`, which may be empty, can become; and what each means."""
+    """Return the possible completions of the last word of `text`, and the meaning of each.
+
+    The last word may be empty.
+    """
     start, _, word = text.rpartition(" ")
     before = start.split()
     choices: Mapping[str, str] = {}
@@ -78,16 +83,17 @@ def complete(text: str) -> list[tuple[str, str]]:
 
 
 def _problem(entry: Entry, words: list[str]) -> str | None:
-    """What is wrong with the arguments."""
+    """Return what is wrong with the arguments `words`; None if they are right."""
     for argument, word in zip(entry.arguments, words, strict=False):
         if word not in argument.choices:
             meant = _meant(word, argument.choices)
-            return f"{word!r} is none of {_either(argument.choices)}{meant}"
+            return f"unknown {argument.name} {word!r}{meant} Use {_either(argument.choices)}."
     if missing := entry.arguments[len(words) :]:
-        return f"{missing[0].name} is missing: {_either(missing[0].choices)}."
+        return f"{missing[0].name} is missing; use {_either(missing[0].choices)}."
     if more := words[len(entry.arguments) :]:
         names = " and ".join(argument.name for argument in entry.arguments)
-        return f"it takes {f'one {names}' if names else 'no argument'}; {more[0]!r} is too much."
+        takes = f"one {names}" if names else "no argument"
+        return f"unexpected argument {more[0]!r}; {entry.name} takes {takes}."
     return None
 
 
@@ -113,15 +119,16 @@ def _options(session: Session) -> None:
 
 
 def describe_options(codec: TelnetCodec) -> list[str]:
-    """What was agreed on each side, in words: a line each."""
+    """Return the options in effect on each side as text, one line for each."""
     if not codec.is_telnet:
-        never = codec.is_plain
-        return [f"Not telnet{', and never will be' if never else ': the server has shown none'}."]
+        if codec.is_plain:
+            return ["This connection is not telnet."]
+        return ["The server has not negotiated telnet."]
     lines = []
     for side, who in ((Side.REMOTE, "The server"), (Side.LOCAL, "This shell")):
         options = codec.options(side)
         if not options:
-            lines.append(f"{who}: no options.")
+            lines.append(f"{who} has no options in effect.")
         lines += [f"{who} {describe(side, each, codec)} ({Option(each).name})." for each in options]
     return lines
 
@@ -133,7 +140,7 @@ def _help(session: Session) -> None:
         for argument in entry.arguments:
             choices = (f"{word} ({means})" for word, means in argument.choices.items())
             lines += _columns("", f"{argument.name} is {_either(choices)}")
-    session.say(*lines, "Enter alone, Ctrl-] or Ctrl-C: back to what you were typing")
+    session.say(*lines, "Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.")
 
 
 def _columns(left: str, right: str) -> list[str]:
@@ -158,12 +165,12 @@ _SENDABLE: Final = {
     "nop": "no operation",
     "susp": "suspend process",
 }
-"""The telnet commands that can be sent, by their names in `Command`."""
+"""The telnet commands that `send` can send, by their names in `Command`, and their meanings."""
 
 COMMANDS: Final = (
     Entry("send", _send, "send a telnet command", (Argument("COMMAND", _SENDABLE),)),
-    Entry("options", _options, "what telnet options were agreed on, on each side"),
-    Entry("help", _help, "what can be said here; also ?"),
-    Entry("quit", _quit, "end, as Ctrl-D does"),
+    Entry("options", _options, "list the telnet options in effect on each side"),
+    Entry("help", _help, "list the commands; also ?"),
+    Entry("quit", _quit, "end the shell, as Ctrl-D does"),
 )
 _BY_NAME: Final = {entry.name: entry for entry in COMMANDS}

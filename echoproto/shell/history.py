@@ -1,4 +1,7 @@
-"""What was typed, kept from run to run: a file for each target, that only its owner can read."""
+"""The history of what the user typed, which lasts from run to run.
+
+Each target has a file, which only its owner can read.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,18 @@ if TYPE_CHECKING:
 
 
 def open_history(key: str) -> tuple[History, str | None]:
-    """The history kept under `key`; where none can be kept, one for this run and the reason."""
+    """Open the history that is saved under `key`. Return it and None.
+
+    If no file can be written, return a history that lasts for this run, and the reason as text for
+    the user.
+    """
     folder = platformdirs.user_state_path("echoproto") / "history"
     path = folder / quote(os.fsencode(key), safe="")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        return InMemoryHistory(), f"history is not kept: {error}"
+        return InMemoryHistory(), f"The history cannot be saved: {error}"
     return _PrivateHistory(path), None
 
 
@@ -32,7 +39,7 @@ class _PrivateHistory(FileHistory):
         path.chmod(0o600)
 
     def store_string(self, string: str) -> None:
-        """Append to the file. What was typed that is not text is kept as U+FFFD."""
+        """Append `string` to the file, with U+FFFD for bytes that are not text."""
         text = string.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        with suppress(OSError):  # a full disk ends the keeping of history, not the shell
+        with suppress(OSError):  # if the disk is full, the shell continues without saving
             super().store_string(text)

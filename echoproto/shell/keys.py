@@ -1,6 +1,7 @@
-"""The keys of the shell, at the prompt for lines and at that for commands.
+"""The key bindings of the shell, for the line prompt and for the command prompt.
 
-All keys that are not here are those of prompt_toolkit, which are Emacs'.
+All other keys have prompt_toolkit's default bindings, which are those of Emacs. `screen` uses this
+module.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from echoproto.shell.session import Session
 
 LINE_BUFFER: Final = DEFAULT_BUFFER
-"""The name of the buffer in which lines to the peer are typed."""
+"""Name of the buffer in which the user types lines to the peer."""
 
 COMMAND_BUFFER: Final = "COMMANDS"
-"""The name of that for commands to the shell."""
+"""Name of the buffer in which the user types commands to the shell."""
 
 
 def key_bindings(session: Session) -> KeyBindings:
-    """The keys, for both prompts."""
+    """Return the key bindings for both prompts."""
     bindings = KeyBindings()
     _bind_lines(bindings, session)
     _bind_commands(bindings, session)
@@ -43,7 +44,7 @@ def _bind_lines(bindings: KeyBindings, session: Session) -> None:
     @bindings.add("c-r", filter=here & hidden)
     @bindings.add("c-s", filter=here & hidden)
     def _search_nothing(_: KeyPressEvent) -> None:
-        """What is typed to search with would be shown."""
+        """Disable searching: the screen would show the search text, which may be a password."""
 
     @bindings.add("c-c", filter=here)
     def _clear(event: KeyPressEvent) -> None:
@@ -89,7 +90,7 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
 
     @bindings.add("tab", filter=here)
     def _complete(event: KeyPressEvent) -> None:
-        """Complete as far as there is one way to go on; then say which there are."""
+        """Complete as far as all choices agree. If they agree no further, list them."""
         before = event.current_buffer.document.text_before_cursor
         found = commands.complete(before)
         word = before.rpartition(" ")[2]

@@ -1,10 +1,14 @@
-r"""What the peer sends, as lines to show, and the start of a line that has no end yet.
+r"""Splits what the peer sends into lines to show, and a rest that has no line end yet.
 
-There are two ways to read it. `PlainLines` is for any line protocol: each byte means itself, and
-CR ends a line as LF does. `TerminalLines` is for telnet, where a server writes to what it takes for
-a terminal: CR and backspace move within the line, sequences of escape (ECMA-48) move, erase, or
-only colour it. It gives the lines as they would stand on a terminal that is as wide as they are
-long, one line at a time: what moves up to a line that has ended comes below it instead.
+There are two ways to read the bytes:
+
+- `PlainLines` is for any line protocol. Each byte stands for itself. CR ends a line as LF does.
+- `TerminalLines` is for telnet, where a server writes to a terminal. CR and backspace move the
+  cursor within the line. Escape sequences (ECMA-48) move the cursor or erase text; those for
+  colours have no effect. The lines are as they would appear on a terminal of unlimited width. Lines
+  that have ended do not change: text for an earlier line appears below it instead.
+
+`session` uses this module. `wire.framing` splits plain lines.
 """
 
 from __future__ import annotations
@@ -22,60 +26,63 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LINE: Final = 1 << 20
-"""Bytes after which a line is shown although its end has not come; what follows is another."""
+"""Number of bytes after which a line is cut: the rest is shown as another line."""
 
 MAX_TERMINAL_LINE: Final = 1 << 12
-"""Columns, the same for a terminal: each sequence of escape can make the work of a whole line."""
+"""The same limit for `TerminalLines`, in columns.
+
+It is lower, because one escape sequence can cost as much work as the whole line.
+"""
 
 MAX_SEQUENCE: Final = 1024
-"""Characters after which a sequence of escape that does not end is taken for text."""
+"""Number of characters after which an escape sequence without an end is treated as text."""
 
 MAX_COMBINING: Final = 16
-"""Characters without a width of their own that go with the one before them."""
+"""Maximum number of zero-width characters that are combined with the character before them."""
 
 MAX_BEYOND_END: Final = 1024
-"""Columns that the cursor can be moved beyond the end of a line."""
+"""Maximum number of columns by which the cursor can move beyond the end of a line."""
 
 
 class Lines(Protocol):
-    """How what the peer sends becomes lines."""
+    """A way to split what the peer sends into lines."""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Add what has arrived; returns the lines that have ended, without their ends."""
+        """Add received `data`. Return the lines that are complete, without their line ends."""
 
     @property
     def start(self) -> bytes:
-        """The start of the line that has no end yet."""
+        """The bytes of the line that has no line end yet."""
 
     def take(self) -> bytes:
-        """Take that start, so that what comes next begins a line."""
+        """Return `start` and remove it: the next byte begins a new line."""
 
 
 class PlainLines:
-    """Each byte means itself."""
+    """Lines in which each byte stands for itself."""
 
     def __init__(self) -> None:
         self._splitter = LineSplitter(max_length=MAX_LINE)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Add what has arrived; returns the lines that have ended. A line too long is in pieces."""
+        """Add received `data`. Return the lines that are complete; a line too long is in pieces."""
         self._splitter.feed(data)
         return list(self._splitter.cut(keep_rest=True))
 
     @property
     def start(self) -> bytes:
-        """The start of the line that has no end yet."""
+        """The bytes of the line that has no line end yet."""
         return self._splitter.partial
 
     def take(self) -> bytes:
-        """Take that start."""
+        """Return `start` and remove it."""
         return self._splitter.take_rest()
 
 
 _SEQUENCE: Final = re.compile(
     r"""
       \x1b\[ (?P<number>[0-9]*) (?:;[0-9;]*)? (?P<final>[@-~])  # CSI number ... final
-    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI, for private use or of another kind
+    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI for private use, or of another kind
     | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
     | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
     """,
@@ -89,15 +96,15 @@ _TEXT: Final = re.compile(r"[^\x00\x07\x08\t\n\r\x1b]+")
 
 
 class TerminalLines:
-    """What a terminal would show."""
+    """Lines as a terminal would show them."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._held = ""  # of a sequence of escape that has no end yet
-        self._cells: list[str] = []  # of the line; a wide character has an empty cell after it
+        self._partial_sequence = ""  # the start of an escape sequence that is not complete yet
+        self._cells: list[str] = []  # the line; an empty cell follows a wide character
         self._column = 0
         self._ended: list[bytes] = []
-        self._obeyed: dict[str | None, Callable[[int], None]] = {
+        self._actions: dict[str | None, Callable[[int], None]] = {
             "C": lambda count: self._go(self._column + (count or 1)),
             "D": lambda count: self._go(self._column - (count or 1)),
             "G": lambda count: self._go((count or 1) - 1),
@@ -107,45 +114,48 @@ class TerminalLines:
         }
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Add what has arrived; returns the lines that have ended."""
-        text = self._held + self._decoder.decode(data)
-        self._held = ""
+        """Add received `data`. Return the lines that are complete."""
+        text = self._partial_sequence + self._decoder.decode(data)
+        self._partial_sequence = ""
         position = self._take_ordinary(text)
         while position < len(text):
             if run := _TEXT.match(text, position):
                 self._put(run[0])
                 position = run.end()
             elif text[position] != "\x1b":
-                self._control(text[position])
+                self._apply_control(text[position])
                 position += 1
-            elif sequence := _sequence(text, position):
-                if obeyed := self._obeyed.get(sequence["final"]):
-                    obeyed(int(sequence["number"][:6] or 0))
+            elif sequence := _match_sequence(text, position):
+                if action := self._actions.get(sequence["final"]):
+                    action(int(sequence["number"][:6] or 0))
                 position = sequence.end()
-            elif _may_go_on(text, position):
-                self._held = text[position:]
+            elif _is_partial_sequence(text, position):
+                self._partial_sequence = text[position:]
                 break
             else:
-                self._put(text[position])  # to be shown as what it is
+                self._put(text[position])  # an ESC that starts no sequence: show it as a byte
                 position += 1
         ended, self._ended = self._ended, []
         return ended
 
     @property
     def start(self) -> bytes:
-        """The line that has no end yet, up to the cursor if that is beyond its end."""
+        """The line that has no line end yet, with blanks up to the cursor if that is beyond it."""
         beyond = " " * (self._column - len(self._cells))
         return _bytes("".join(self._cells) + beyond) + self._decoder.getstate()[0]
 
     def take(self) -> bytes:
-        """Take that line."""
+        """Return `start` and remove it."""
         start = self.start
         self._decoder.reset()
         self._clear()
         return start
 
     def _take_ordinary(self, text: str) -> int:
-        """Take the lines at the start of `text` in which nothing moves; returns their length."""
+        """Take the lines at the start of `text` in which nothing moves the cursor.
+
+        Returns the number of characters taken. This is faster than character by character.
+        """
         moves = _MOVES.search(text)
         end = text.rfind("\n", 0, moves.start() if moves else len(text)) + 1
         if not end or self._column != len(self._cells):
@@ -162,7 +172,7 @@ class TerminalLines:
         self._cells.clear()
         self._column = 0
 
-    def _control(self, char: str) -> None:
+    def _apply_control(self, char: str) -> None:
         if char == "\n":
             self._ended.append(_bytes("".join(self._cells)))
             self._clear()
@@ -177,8 +187,8 @@ class TerminalLines:
         self._column = min(max(column, 0), len(self._cells) + MAX_BEYOND_END)
 
     def _erase(self, how: int) -> None:
-        """Erase from the cursor on (0), up to it (1), or all (2)."""
-        self._part(self._column + (how == 1))
+        """Erase from the cursor to the end (0), from the start to the cursor (1), or all (2)."""
+        self._split_wide(self._column + (how == 1))
         if how == 0:
             del self._cells[self._column :]
         elif how == 1:
@@ -189,36 +199,39 @@ class TerminalLines:
 
     def _delete(self, count: int) -> None:
         end = self._column + (count or 1)
-        self._part(self._column)
-        self._part(end)
+        self._split_wide(self._column)
+        self._split_wide(end)
         del self._cells[self._column : end]
 
-    def _part(self, column: int) -> None:
-        """Make blanks of a wide character that stands on both sides of `column`."""
+    def _split_wide(self, column: int) -> None:
+        """Replace a wide character that is on both sides of `column` with two blanks."""
         if 0 < column < len(self._cells) and not self._cells[column]:
             self._cells[column - 1 : column + 1] = " ", " "
 
     def _put(self, text: str) -> None:
         self._cells.extend([" "] * (self._column - len(self._cells)))
-        cells = list(text) if text.isascii() else self._wide(text)
+        cells = list(text) if text.isascii() else self._to_cells(text)
         end = self._column + len(cells)
-        self._part(self._column)
-        self._part(end)
+        self._split_wide(self._column)
+        self._split_wide(end)
         self._cells[self._column : end] = cells
         self._column = end
         while len(self._cells) > MAX_TERMINAL_LINE:
-            self._part(MAX_TERMINAL_LINE)
+            self._split_wide(MAX_TERMINAL_LINE)
             self._ended.append(_bytes("".join(self._cells[:MAX_TERMINAL_LINE])))
             del self._cells[:MAX_TERMINAL_LINE]
             self._column = max(self._column - MAX_TERMINAL_LINE, 0)
 
-    def _wide(self, text: str) -> list[str]:
-        """A cell for each character, or two, or none: that goes with the one before it."""
+    def _to_cells(self, text: str) -> list[str]:
+        """Return the cells of `text`: one for each character, and two for a wide one.
+
+        A zero-width character has none: it joins the cell of the character before it.
+        """
         cells: list[str] = []
         for char in text:
             width = get_cwidth(char) if char.isprintable() else 1
             before, at = (cells, len(cells)) if cells else (self._cells, self._column)
-            at -= 1 + (at > 1 and not before[at - 1])  # a wide character has two cells
+            at -= 1 + (at > 1 and not before[at - 1])  # step over the empty cell of a wide one
             if width == 0 and at >= 0 and len(before[at]) <= MAX_COMBINING:
                 before[at] += char
             else:
@@ -226,13 +239,13 @@ class TerminalLines:
         return cells
 
 
-def _sequence(text: str, position: int) -> re.Match[str] | None:
-    """The sequence that begins there, if it is whole, and not too long."""
+def _match_sequence(text: str, position: int) -> re.Match[str] | None:
+    """Match the escape sequence at `position`; None if it is not complete or is too long."""
     return _SEQUENCE.match(text, position, position + MAX_SEQUENCE)
 
 
-def _may_go_on(text: str, position: int) -> bool:
-    """Whether the rest of `text` is the start of a sequence."""
+def _is_partial_sequence(text: str, position: int) -> bool:
+    """Whether the rest of `text` is the start of an escape sequence."""
     rest = text[position : position + MAX_SEQUENCE]
     return len(rest) < MAX_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))
 

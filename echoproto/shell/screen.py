@@ -1,10 +1,14 @@
-"""The terminal: one prompt that stays at the bottom, and above it what was sent and what came.
+"""The terminal: a prompt that stays at the bottom, with the sent and received lines above it.
 
-Everything above the prompt is printed here, in the order in which it happened. The prompt is taken
-away, the text printed, the prompt drawn again below; what is being typed is never touched.
+- This module prints everything above the prompt, in the order in which it happened. To print, it
+  erases the prompt, prints the text, and draws the prompt again below the text. This never changes
+  what the user is typing.
+- There are two prompts: the line prompt, for lines to the peer, and the command prompt, for
+  commands to the shell. The screen shows one of them at a time. Each has a separate text and a
+  separate history.
 
-There are two prompts, of which one is there at a time: that for lines to the peer, and that for
-commands to the shell. Each has a text and a history of its own.
+`app` runs a `Screen`, which is the `Display` of a `Session`. The bindings of its keys are in
+`keys`.
 """
 
 from __future__ import annotations
@@ -47,10 +51,10 @@ STYLE: Final = Style.from_dict(
 
 
 class Screen:
-    """The display of `session`.
+    """The display of `session` on a terminal.
 
-    `history` is that of lines, `command_history` that of commands. `input` and `output` are the
-    terminal unless given.
+    `history` is the history of lines, and `command_history` that of commands. `input` and `output`
+    replace the terminal.
     """
 
     def __init__(
@@ -80,21 +84,24 @@ class Screen:
         )
         self._app = self._prompt.app
         self._lines = self._prompt.default_buffer
-        self._lines.accept_handler = self._accept
+        self._lines.accept_handler = self._send_line
         self._app.layout = self._layout(command_history)
 
     async def run(self, start: Callable[[], None], resized: Callable[[int, int], None]) -> None:
-        """Let a person type until `end`; raises EOFError when the person ends it.
+        """Show the prompt and handle keys until `end` is called.
 
-        `start` is called at the beginning; `resized` with the columns and rows of the terminal,
-        whenever the prompt was drawn.
+        Calls `start` at the beginning. Each time after drawing the prompt, calls `resized` with the
+        columns and rows of the terminal. Raises EOFError when the user ends the session.
         """
         size = self._output.get_size
         self._app.after_render += lambda _: resized(size().columns, size().rows)
         await self._prompt.prompt_async(pre_run=start)
 
     def end(self) -> None:
-        """End: the peer is gone. What is being typed is kept in the history."""
+        """End `run`, because the peer has closed.
+
+        Save the unfinished line in the history, unless it is hidden.
+        """
         if self._app.is_running and not self._app.is_done:
             self._app.layout.focus(self._lines)
             if not self._session.is_hidden:
@@ -103,7 +110,7 @@ class Screen:
             self._app.exit()
 
     def print(self, text: StyleAndTextTuples) -> None:
-        """Print above the prompt."""
+        """Print `text` above the prompt."""
         if self._app.is_running:
             self._app.renderer.erase()
         print_formatted_text(self._output, text, STYLE)
@@ -114,24 +121,24 @@ class Screen:
         self._app.invalidate()
 
     def forget_typed(self) -> None:
-        """Throw away the line that is being typed, and what was cut out of lines."""
+        """Discard the line that is being typed, and the clipboard of what was cut."""
         self._lines.reset()
         self._app.clipboard = InMemoryClipboard()
 
     def quit(self) -> None:
-        """End, as the user does."""
+        """End `run` as Ctrl-D does."""
         self._app.exit(exception=EOFError)
 
-    def _accept(self, buffer: Buffer) -> bool:
+    def _send_line(self, buffer: Buffer) -> bool:
         """Send the line that was typed."""
         text = buffer.text
         if self._session.is_hidden:
-            buffer.reset()  # now, so that it does not go into the history
+            buffer.reset()  # prompt_toolkit would otherwise save the text in the history
         self._session.type_line(text)
-        return False  # the line is cleared
+        return False  # tells prompt_toolkit to clear the line
 
     def _layout(self, command_history: History) -> Layout:
-        """The prompt for lines, and in its place that for commands while it has the focus."""
+        """Return a layout with the line prompt, or the command prompt while that has the focus."""
         buffer = Buffer(name=keys.COMMAND_BUFFER, history=command_history, multiline=False)
         before = BeforeInput([("class:prompt", commands.PROMPT)])
         command_line = Window(BufferControl(buffer, input_processors=[before]), wrap_lines=True)
@@ -150,7 +157,7 @@ class Screen:
 def _terminal() -> Output:
     output = create_output()
     if isinstance(output, Vt100_Output):
-        # Nothing here needs to know where the cursor is, and an answer of the terminal that comes
-        # late would be taken for typed keys.
+        # The shell does not need the position of the cursor. If the terminal answered such a
+        # request late, its answer would be taken for typed keys.
         output.enable_cpr = False
     return output

@@ -1,4 +1,8 @@
-"""How lines look in the shell. Nothing here lets a byte of the peer reach the terminal as it is."""
+"""Turns bytes and lines into text with styles, for the shell to print.
+
+No byte from the peer reaches the terminal without passing through `wire.dump`, which escapes
+everything that is not text.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def show(data: bytes, style: str = "") -> StyleAndTextTuples:
-    """Bytes as text; what is not text is escaped, and in a colour of its own."""
+    """Return `data` as text in `style`. Bytes that are not text are escaped, in another colour."""
     return [("class:escape" if is_escape else style, text) for text, is_escape in fragments(data)]
 
 
 def show_lines(lines: Iterable[bytes]) -> StyleAndTextTuples:
-    """Lines of the peer, each on a line of its own."""
+    """Return the lines as text, each followed by a line end."""
     shown: StyleAndTextTuples = []
-    plain: list[str] = []  # what has come since the last escape: one fragment, however many lines
+    plain: list[str] = []  # text since the last escape, joined to one fragment for speed
     for line in lines:
         for text, is_escape in fragments(line):
             if is_escape:

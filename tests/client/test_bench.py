@@ -123,7 +123,7 @@ def test_more_connections_than_there_may_be_files_is_said_before_the_run():
     done = run("sh", "-c", 'ulimit -n 120; exec "$@"', "sh", *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode() == (
-        "echoproto: so many connections need 150 open files, and no more than 120 are allowed "
+        "echoproto: this many connections need 150 open files, but only 120 are allowed "
         "(ulimit -Hn); give a lower --connections\n"
     )
 
@@ -173,7 +173,7 @@ def test_without_matplotlib_a_plot_is_refused_before_the_run():
         (["unix:///nosuch"], 1, "echoproto: cannot connect to /nosuch: No such file or directory"),
         ([], 2, "Error: Missing argument 'TARGET'."),
         (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),
-        (["telnet://localhost"], 2, "Error: telnet://localhost:23: telnet may change bytes, and"),
+        (["telnet://localhost"], 2, "Error: telnet://localhost:23: telnet may change bytes, but"),
         (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--connections': '0' is"),
         (["localhost:1", "--depth", "x"], 2, "Error: Invalid value for '--depth': 'x' is not"),
         (["localhost:1", "-d", "inf"], 2, "Error: Invalid value for '-d' / '--duration': 'inf' is"),
@@ -181,8 +181,8 @@ def test_without_matplotlib_a_plot_is_refused_before_the_run():
         (["localhost:1", "-R", "0"], 2, "Error: Invalid value for '-R' / '--rate': '0' is not"),
         (["localhost:1", "-s", "1", "-C"], 2, "Error: --size 1 leaves no room for CR LF; give 2"),
         (["localhost:1", "-c", "1000", "-s", "10000000"], 2, "Error: --connections, --depth and "),
-        (["localhost:1", "--plot", "x.pdf"], 2, "Error: --plot x.pdf: give a file that ends in "),
-        (["localhost:1", "--plot", "/nosuch/x.png"], 2, "Error: --plot /nosuch/x.png: no file "),
+        (["localhost:1", "--plot", "x.pdf"], 2, "Error: --plot x.pdf: the file name must end in "),
+        (["localhost:1", "--plot", "/nosuch/x.png"], 2, "Error: --plot /nosuch/x.png: cannot "),
     ],
 )
 def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):

@@ -87,9 +87,14 @@ def once(change):
 @pytest.mark.parametrize(
     ("change", "wrong", "lost", "first"),
     [
-        (once(lambda data: data[:9] + b"." + data[10:]), 1, 0, "585 bytes: '."),
-        (once(lambda data: data[:-1] + b"\0"), 1, 0, "639 bytes: '\\x00' came, not '\\x0a'"),
-        (once(lambda data: data + b"x"), 1, 0, "640 bytes: 'x' came, not ''"),
+        (once(lambda data: data[:9] + b"." + data[10:]), 1, 0, "585 bytes: received '."),
+        (
+            once(lambda data: data[:-1] + b"\0"),
+            1,
+            0,
+            "639 bytes: received '\\x00' instead of '\\x0a'",
+        ),
+        (once(lambda data: data + b"x"), 1, 0, "640 bytes: received 'x' instead of ''"),
         (once(lambda data: data[1:] + b"\n"), None, 0, "576 bytes: "),
         (once(lambda data: data[:63]), 0, 1, None),
         (once(lambda _: b""), 0, 64, None),

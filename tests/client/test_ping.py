@@ -315,7 +315,7 @@ def test_an_output_that_is_closed_ends_it_quietly(server):
         (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--count': '0' is not"),
         (["localhost:1", "-i", "0"], 2, "Error: Invalid value for '-i' / '--interval': '0' is not"),
         (["localhost:1", "-i", "nan"], 2, "Error: Invalid value for '-i' / '--interval': 'nan' is"),
-        (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: no line end in it"),
+        (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: TEXT must not "),
     ],
 )
 def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):

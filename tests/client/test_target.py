@@ -71,7 +71,7 @@ def test_what_a_person_writes(words, target):
         (["ssl://localhost:2020"], "ssl://localhost:2020: unknown scheme ssl://; give "),
         (["telnet:localhost"], "telnet:localhost: 'localhost' is not a port "),
         (["telnet://::1"], "telnet://::1: "),
-        (["telnet://me@localhost"], "telnet://me@localhost: a user name has no place in it; "),
+        (["telnet://me@localhost"], "telnet://me@localhost: a target has no user name; "),
         (["telnet://fe80::1:23"], "telnet://fe80::1:23: "),
         (["tcp://::1"], "tcp://::1: "),
         (["telnet://[::1"], "telnet://[::1: "),

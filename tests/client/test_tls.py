@@ -112,7 +112,8 @@ def test_a_certificate_that_nobody_trusts_is_refused_in_one_clear_line(tls_serve
     name = f"tls://localhost:{tls_server.port}"
     assert fails(name) == (
         f"echoproto: cannot connect to {name}: its certificate is not trusted: "
-        "self-signed certificate (SSL_CERT_FILE names one that is; -k takes any)"
+        "self-signed certificate (SSL_CERT_FILE names a file of certificates to trust; "
+        "-k accepts any certificate)"
     )
 
 
@@ -121,7 +122,8 @@ def test_a_certificate_of_another_host_is_refused_in_one_clear_line(tls_server):
     name = f"tls://127.0.0.1:{tls_server.port}"
     assert fails(name) == (
         f"echoproto: cannot connect to {name}: its certificate is for another name: "
-        "IP address mismatch, certificate is not valid for '127.0.0.1'. (-k takes any)"
+        "IP address mismatch, certificate is not valid for '127.0.0.1'. "
+        "(-k accepts any certificate)"
     )
 
 

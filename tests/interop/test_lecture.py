@@ -48,7 +48,7 @@ def test_our_shell_on_the_lecture_s_server(tmp_path):
         ) as terminal,
     ):
         terminal.wait_for(
-            f"Connected to 127.0.0.1:{port}. Ctrl-D ends, Ctrl-] is for commands.", ">"
+            f"Connected to 127.0.0.1:{port}. Ctrl-D quits, Ctrl-] opens the command line.", ">"
         )
         terminal.type("hello")
         terminal.press("Enter")

@@ -71,7 +71,8 @@ def test_type_see_the_echo_quit_start_again_and_up_shows_the_line(shell):
 def test_each_form_of_a_target(shell, server, form):
     terminal = shell(*form.format("127.0.0.1", server.port).split())
     terminal.wait_for(
-        f"Connected to 127.0.0.1:{server.port}. Ctrl-D ends, Ctrl-] is for commands.", PROMPT
+        f"Connected to 127.0.0.1:{server.port}. Ctrl-D quits, Ctrl-] opens the command line.",
+        PROMPT,
     )
     enter(terminal, "hello")
     terminal.wait_for("> hello", "hello", PROMPT)
@@ -277,16 +278,16 @@ def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell
         terminal.press("C-]")
         terminal.wait_for(prompt)
         terminal.press("Tab")
-        terminal.wait_for("quit     end, as Ctrl-D does", prompt)
+        terminal.wait_for("quit     end the shell, as Ctrl-D does", prompt)
         terminal.type("opt")
         terminal.press("Tab")
         terminal.wait_for(f"{prompt} options")
         terminal.press("Enter")
-        terminal.wait_for("Not telnet: the server has shown none.", "> half a li")
+        terminal.wait_for("The server has not negotiated telnet.", "> half a li")
         terminal.press("C-]")
         enter(terminal, "snd ayt")
         *most, last = (entry.name for entry in COMMANDS)
-        said = f"There is no command 'snd'; did you mean send? There is {', '.join(most)}"
+        said = f"Unknown command 'snd'; did you mean send? Use {', '.join(most)}"
         terminal.wait_for(f"{prompt} snd ayt", f"{said} or {last}.", "> half a li")
         terminal.press("C-]")
         terminal.wait_for(prompt)

@@ -165,7 +165,7 @@ def test_commands_to_our_own_server(server, tmp_path):
         terminal.wait_for("echoproto>")
         enter(terminal, "send ayt")
         lines = terminal.wait_for("[yes, the echo server is here]", "> half a li")
-        assert "The server has shown no telnet; from now on it is taken for telnet." in lines
+        assert "The server has not negotiated telnet; treating it as telnet from now on." in lines
         enter(terminal, "ne")
         terminal.wait_for("> half a line", "half a line", ">")
         for command in ("ip", "brk", "nop"):

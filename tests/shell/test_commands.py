@@ -17,7 +17,7 @@ SENDABLE = [
     *[("ec", 247), ("el", 248), ("nop", 241), ("susp", 237)],
 ]
 NAMES = [entry.name for entry in COMMANDS]
-THERE_IS = f"There is {', '.join(NAMES[:-1])} or {NAMES[-1]}."
+THERE_IS = f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}."
 CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 
 
@@ -46,11 +46,11 @@ def test_send_sends_a_telnet_command(name, code):
 
 def test_options_lists_what_was_agreed():
     shell = Recording()
-    assert answer("options", shell) == "Not telnet: the server has shown none.\n"
+    assert answer("options", shell) == "The server has not negotiated telnet.\n"
     shell.say(WILL + ECHO)
     assert answer("options", shell) == (
         "The server echoes what is typed, so that it is hidden here (ECHO).\n"
-        "This shell: no options.\n"
+        "This shell has no options in effect.\n"
     )
 
 
@@ -63,11 +63,11 @@ send COMMAND   send a telnet command
                process), eof (end of file), abort (abort process), ao (abort
                output), ec (erase character), el (erase line), nop (no
                operation) or susp (suspend process)
-options        what telnet options were agreed on, on each side
+options        list the telnet options in effect on each side
 """)
     assert said.endswith("""
-quit           end, as Ctrl-D does
-Enter alone, Ctrl-] or Ctrl-C: back to what you were typing
+quit           end the shell, as Ctrl-D does
+Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.
 """)
 
 
@@ -90,17 +90,17 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("snd ayt", f"There is no command 'snd'; did you mean send? {THERE_IS}"),
-        ("xyzzy", f"There is no command 'xyzzy'. {THERE_IS}"),
-        ("SEND ayt", f"There is no command 'SEND'. {THERE_IS}"),
-        ("a\x1b[2Jb", f"There is no command 'a\\x1b[2Jb'. {THERE_IS}"),
-        ("send", f"send: COMMAND is missing: {CHOICES}."),
-        ("send foo", f"send: 'foo' is none of {CHOICES}."),
-        ("send abrt", f"send: 'abrt' is none of {CHOICES}; did you mean abort?"),
-        ("send ayt brk", "send: it takes one COMMAND; 'brk' is too much."),
-        ("options x", "options: it takes no argument; 'x' is too much."),
-        ("quit now please", "quit: it takes no argument; 'now' is too much."),
-        ("help send", "help: it takes no argument; 'send' is too much."),
+        ("snd ayt", f"Unknown command 'snd'; did you mean send? {THERE_IS}"),
+        ("xyzzy", f"Unknown command 'xyzzy'. {THERE_IS}"),
+        ("SEND ayt", f"Unknown command 'SEND'. {THERE_IS}"),
+        ("a\x1b[2Jb", f"Unknown command 'a\\x1b[2Jb'. {THERE_IS}"),
+        ("send", f"send: COMMAND is missing; use {CHOICES}."),
+        ("send foo", f"send: unknown COMMAND 'foo'. Use {CHOICES}."),
+        ("send abrt", f"send: unknown COMMAND 'abrt'; did you mean abort? Use {CHOICES}."),
+        ("send ayt brk", "send: unexpected argument 'brk'; send takes one COMMAND."),
+        ("options x", "options: unexpected argument 'x'; options takes no argument."),
+        ("quit now please", "quit: unexpected argument 'now'; quit takes no argument."),
+        ("help send", "help: unexpected argument 'send'; help takes no argument."),
     ],
 )
 def test_what_is_wrong_is_named_with_what_would_be_right(text, said):
@@ -134,7 +134,7 @@ def test_completion_is_from_the_table(text, words):
 
 
 def test_what_is_completed_comes_with_its_meaning():
-    assert complete("q") == [("quit", "end, as Ctrl-D does")]
+    assert complete("q") == [("quit", "end the shell, as Ctrl-D does")]
     assert complete("send br") == [("brk", "break")]
 
 
@@ -192,7 +192,7 @@ def test_the_window_size_is_the_present_one():
 
 
 def test_where_nothing_is_agreed_on_that_is_said():
-    nothing = ["The server: no options.", "This shell: no options."]
+    nothing = ["The server has no options in effect.", "This shell has no options in effect."]
     assert describe_options(codec_that_heard()) == nothing
     for side in Side:
         codec = codec_that_heard((SAYS[side], Option.SGA), (STOPS[side], Option.SGA))
@@ -201,10 +201,10 @@ def test_where_nothing_is_agreed_on_that_is_said():
 
 def test_what_is_no_telnet_says_so():
     codec = codec_that_heard(mode="auto")
-    assert describe_options(codec) == ["Not telnet: the server has shown none."]
+    assert describe_options(codec) == ["The server has not negotiated telnet."]
     list(codec.receive(b"\xff\x80"))
-    assert describe_options(codec) == ["Not telnet, and never will be."]
-    assert describe_options(codec_that_heard(mode="never")) == ["Not telnet, and never will be."]
+    assert describe_options(codec) == ["This connection is not telnet."]
+    assert describe_options(codec_that_heard(mode="never")) == ["This connection is not telnet."]
 
 
 # Typed, on a real connection
@@ -215,9 +215,9 @@ def test_commands_typed_in_the_shell():
 
     async def script(type_, peer, screen):
         type_("\x1dsnd ayt" + ENTER)
-        await screen.shows("There is no command 'snd'; did you mean send?")
+        await screen.shows("Unknown command 'snd'; did you mean send?")
         type_("\x1doptions" + ENTER)
-        await screen.shows("Not telnet: the server has shown none.")
+        await screen.shows("The server has not negotiated telnet.")
         await peer.say(WILL + ECHO + DO + NAWS)
         await peer.has_received(size)
         type_("\x1doptions" + ENTER)

@@ -26,6 +26,6 @@ def test_where_no_history_can_be_kept_the_shell_still_has_one(tmp_path, monkeypa
     (tmp_path / "echoproto").write_text("a file is in the way")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     history, problem = open_history("tcp://localhost:2020")
-    assert problem.startswith("history is not kept: ")
+    assert problem.startswith("The history cannot be saved: ")
     history.append_string("line")
     assert history.get_strings() == ["line"]

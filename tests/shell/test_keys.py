@@ -155,7 +155,7 @@ def test_up_finds_earlier_commands_and_never_lines():
         await up(1, "first")
         await peer.has_received(b"\xff\xf1\xff\xf1")
         await up(9, "second")
-        await screen.shows("no options.")
+        await screen.shows("no options in effect.")
         type_("third")
         await screen.shows("third")
         type_(CTRL_U + UP * 2 + ENTER)
@@ -192,7 +192,7 @@ def test_tab_completes_a_command_and_its_argument():
 def test_tab_says_what_there_is_where_it_can_not_go_on():
     async def script(type_, peer, screen):
         type_(CTRL_BRACKET + TAB)
-        await screen.shows("send     send a telnet command\r\noptions  what telnet options ")
+        await screen.shows("send     send a telnet command\r\noptions  list the telnet ")
         type_("send a" + TAB)
         await screen.shows("ayt      are you there\r\nabort    abort process\r\nao       abort out")
         type_("o" + TAB + ENTER)

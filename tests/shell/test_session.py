@@ -182,7 +182,7 @@ def test_to_send_a_command_makes_it_telnet():
     shell.say(b"login: ")
     shell.session.send_command(Command.BRK)
     assert shell.printed == (
-        "The server has shown no telnet; from now on it is taken for telnet.\n"
+        "The server has not negotiated telnet; treating it as telnet from now on.\n"
     )
     shell.say(b"\rLOGIN\n")
     assert shell.printed.endswith("\nLOGIN: \n")
