@@ -72,8 +72,8 @@ class TelnetCodec(Layer):
     "never", or "auto", which means as soon as the peer shows that it is telnet. `ayt` is the text
     that answers AYT. `terminal_type` is sent when the peer asks for it while TTYPE is in effect on
     the local side. `window_size` (columns by rows) is sent when NAWS comes into effect on the local
-    side, and by `resize`. When TTYPE comes into effect on the remote side, the peer is asked for its
-    terminal type.
+    side, and by `resize`. When TTYPE comes into effect on the remote side, the layer asks the peer
+    for its terminal type.
     """
 
     __slots__ = (
