@@ -46,8 +46,8 @@ class Loop(uvloop.Loop):
         """
         # This is the only way to wake at the first event. `_get_backend_id` (the descriptor of
         # libuv's epoll or kqueue) is not part of uvloop's public interface, but all its releases
-        # have it. libuv registers new descriptors there only while it runs: hence the turn before
-        # the wait.
+        # have it. libuv registers new descriptors there only while it runs, and therefore runs once
+        # before the wait.
         watched = DefaultSelector()
         watched.register(self._get_backend_id(), EVENT_READ)  # type: ignore[attr-defined]
         ready = watched.select(0)

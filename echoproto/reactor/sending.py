@@ -55,11 +55,11 @@ class Sender:
     loop: Loop
 
     streamingProducer = True
-    _writing_paused = False  # uvloop has more unsent data than its limit
+    _writing_paused = False  # uvloop has more unsent data than its upper limit
     _producer_paused = False
     _write_closing = False
     _write_closed = False
-    _all_sent_scheduled = False
+    _all_sent_scheduled = False  # a call of `_all_sent` is scheduled
 
     def __init__(self) -> None:
         self.connected = 0
@@ -69,14 +69,17 @@ class Sender:
     # Called by uvloop
 
     def pause_writing(self) -> None:
-        """Pause a streaming producer: uvloop has more unsent data than its limit."""
+        """Pause a push producer: uvloop has more unsent data than its upper limit."""
         self._writing_paused = True
         if self.producer is not None and self.streamingProducer:
             self._producer_paused = True
             self._guard(self.producer.pauseProducing)
 
     def resume_writing(self) -> None:
-        """Continue: everything has been sent."""
+        """Continue: uvloop's unsent data has fallen to its lower limit.
+
+        That limit is 0 after `_watch_for_all_sent`.
+        """
         self._writing_paused = False
         if not self._all_sent_scheduled:
             self._all_sent()
@@ -143,7 +146,7 @@ class Sender:
     def loseConnection(self) -> None:
         """Close the connection after everything has been sent.
 
-        A producer that is paused, or that is not streaming, is resumed first, and its data is sent.
+        A paused push producer, or any pull producer, is resumed first, and its data is sent too.
         """
         if self.connected and not self.disconnecting:
             self.disconnecting = 1
@@ -175,9 +178,9 @@ class Sender:
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take data from `producer` until it is unregistered, as IConsumer defines.
 
-        A streaming producer is paused while too much data is unsent. Another producer is asked for
-        data each time everything has been sent. Raises RuntimeError if another producer is
-        registered.
+        If `streaming` is true, it is a push producer, which is paused while too much data is
+        unsent. Otherwise it is a pull producer, which is asked for data each time everything has
+        been sent. Raises RuntimeError if another producer is registered.
         """
         if self.producer is not None:
             raise RuntimeError(f"the connection's producer {self.producer} was never unregistered")

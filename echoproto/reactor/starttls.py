@@ -64,7 +64,7 @@ class StartTLS(Sender):
     def loseConnection(self) -> None:
         """Close the connection after everything has been sent.
 
-        A producer that is paused, or that is not streaming, is resumed first, and its data is sent.
+        A paused push producer, or any pull producer, is resumed first, and its data is sent too.
         """
         self._top().loseConnection()
 

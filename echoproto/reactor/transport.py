@@ -4,9 +4,9 @@ uvloop reads, and calls the protocol's `dataReceived` directly. `write` passes d
 echo therefore costs two Python frames. The rest of this module handles rarer cases, as Twisted's
 `tcp.Connection` does.
 
-One object has two roles. For uvloop it is an asyncio protocol (`connection_made` and the methods
-named like it). For the Twisted protocol it is the transport (`loseConnection` and the methods named
-like it).
+One object has two roles. For uvloop it is an asyncio protocol, with methods named like
+`connection_made`. For the Twisted protocol it is the transport, with methods named like
+`loseConnection`.
 
 `starttls` and `sending` are below this module. `port` makes one transport for each connection.
 """
@@ -291,7 +291,7 @@ class TCPTransport(StartTLS, BaseProtocol):
             self.pauseProducing()
             self._set_writer(NullWriter)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            # Not now: if the caller raises after this, its exception becomes the reason.
+            # Abort later: if the caller raises after this, its exception becomes the reason.
             self.loop.call_soon(self._uv.abort)
 
     # Addresses, and the socket and its options: ITCPTransport, ISystemHandle

@@ -52,9 +52,9 @@ MIN_BLOCK: Final = 64
 MAX_BLOCK: Final = 64 * 1024
 """Smallest and largest block: the number of bytes that are split at a time.
 
-The first block has MIN_BLOCK bytes, and each block is twice as long as the one before. `take_rest`
-goes back to MIN_BLOCK, because it discards the lines that are split and not taken. A caller that
-takes the rest after every line therefore wastes no more splitting than it uses.
+The first block has MIN_BLOCK bytes, and each block is twice as long as the one before, up to
+MAX_BLOCK. `take_rest` goes back to MIN_BLOCK, because it discards the lines that are split and not
+taken. A caller that takes the rest after every line therefore wastes no more splitting than it uses.
 """
 
 _LARGE_LIMIT: Final = 4 * 1024
@@ -413,7 +413,7 @@ class LineSplitter:
             return block.split(b"\n")[:-1]  # takes a third less time than `splitlines`
         if 0 not in block:
             return block.splitlines(keep_ends)
-        # `splitlines` does not split at CR NUL, but at CR LF, which has the same length.
+        # `splitlines` does not split at CR NUL. It does split at CR LF, which has the same length.
         lines = block.replace(b"\r\0", b"\r\n").splitlines(keep_ends)
         if keep_ends:
             starts = accumulate(map(len, lines[:-1]), initial=0)

@@ -246,9 +246,9 @@ class TelnetCodec(Layer):
         """Queue an event if the option has changed; return the bytes to send to the peer."""
         if outcome.changed_to is not None:
             self._events.append(OptionChanged(side, option, outcome.changed_to))
-        if outcome.say is None:
+        if outcome.to_send is None:
             return b""
-        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.say], option])
+        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.to_send], option])
 
     # The pieces that the scanner returns
 

@@ -117,7 +117,7 @@ _ON: Final = {Side.LOCAL: {_YES}, Side.REMOTE: {_YES, _WANTNO, _WANTNO_OPPOSITE}
 class Outcome(NamedTuple):
     """The result of one transition."""
 
-    say: bool | None
+    to_send: bool | None
     """What to send: True is DO or WILL, False is DONT or WONT, None is nothing."""
     changed_to: bool | None
     """Whether the option is now in effect, or None if that has not changed."""
@@ -167,10 +167,10 @@ class Negotiation:
         """Make the transition that the table gives for the input `received`."""
         key = (side, option)
         before = self._states.get(key, _NO)
-        after, say = _Q_METHOD[before, received]
+        after, to_send = _Q_METHOD[before, received]
         if after is _NO:
             self._states.pop(key, None)
         else:
             self._states[key] = after
         is_on = after in _ON[side]
-        return Outcome(say, None if is_on == (before in _ON[side]) else is_on)
+        return Outcome(to_send, None if is_on == (before in _ON[side]) else is_on)
