@@ -53,8 +53,9 @@ MAX_BLOCK: Final = 64 * 1024
 """Smallest and largest block: the number of bytes that are split at a time.
 
 The first block has MIN_BLOCK bytes, and each block is twice as long as the one before, up to
-MAX_BLOCK. `take_rest` goes back to MIN_BLOCK, because it discards the lines that are split and not
-taken. A caller that takes the rest after every line therefore wastes no more splitting than it uses.
+MAX_BLOCK. `take_rest` goes back to MIN_BLOCK, because it discards the lines that are split but not
+taken. A caller that takes the rest after every line therefore wastes no more splitting than it
+uses.
 """
 
 _LARGE_LIMIT: Final = 4 * 1024
