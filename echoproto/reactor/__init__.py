@@ -1,7 +1,11 @@
-"""A Twisted reactor on uvloop, for any Twisted program. It knows nothing of echo.
+"""A Twisted reactor on uvloop, for any Twisted program. It imports no other part of echoproto.
 
-`reactor` is the reactor, and puts it in place (`twistd --reactor uvloop`); `port` listens;
-`transport` is a connection, which sends with `sending` and goes on with TLS in `starttls`; `loop`
-is uvloop's event loop with asyncio's own way to watch files; `tls` is the TLS of `listenSSL` and
-`startTLS`.
+From the top down:
+
+- `reactor` is the reactor, and installs it (`twistd --reactor uvloop`).
+- `port` listens, and accepts connections.
+- `transport` is a connection. `starttls` is its base class for TLS, and `sending` is the base class
+  of that one, for sending.
+- `tls` is the TLS of `listenSSL` and `startTLS`.
+- `loop` is uvloop's event loop, except that it watches file descriptors as asyncio's does.
 """

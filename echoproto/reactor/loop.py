@@ -1,8 +1,10 @@
-"""uvloop's event loop, with asyncio's own way to watch file descriptors.
+"""uvloop's event loop, except that a selector watches the file descriptors, as in asyncio.
 
-uvloop closes its watch at the first error on a descriptor (an ICMP error on a UDP socket, say), and
-the descriptor is deaf from then on. Here a selector watches the descriptors, as in asyncio, and
-uvloop watches the selector, which never fails.
+uvloop stops watching a descriptor at its first error. A UDP socket, for example, would receive
+nothing more after one ICMP error. Here a selector watches the descriptors, and uvloop watches the
+selector, which never has an error.
+
+Only uvloop is below this module. `reactor` makes the loop.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 try:
     import uvloop
 except ImportError:
-    raise ImportError("uvloop is missing: pip install uvloop") from None
+    raise ImportError("uvloop is not installed; install it with: pip install uvloop") from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,10 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Loop(uvloop.Loop):
-    """A uvloop for `AsyncioSelectorReactor`. Errors of its watches are the system's: OSError."""
+    """A uvloop event loop for `AsyncioSelectorReactor`.
+
+    The methods that watch a descriptor raise OSError if the system cannot watch it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,13 +39,15 @@ class Loop(uvloop.Loop):
         super().add_reader(self._selector, self._call_ready)
 
     def turn(self, wait: float = 0) -> None:
-        """Call what is ready, and what is ready within `wait` seconds if nothing is.
+        """Run the callbacks that are ready. If none are, wait at most `wait` seconds for the first.
 
-        A turn is two of libuv's: the second makes the connections that the first accepts.
+        One turn runs libuv's loop twice: the second run makes the connections that the first run
+        accepts.
         """
-        # Not in uvloop's promise, and in all its releases: libuv's own epoll or kqueue. To be
-        # woken at the first event there is no other way. libuv tells it of new descriptors late,
-        # when it runs: hence the turn before.
+        # This is the only way to wake at the first event. `_get_backend_id` (the descriptor of
+        # libuv's epoll or kqueue) is not part of uvloop's public interface, but all its releases
+        # have it. libuv registers new descriptors there only while it runs, and therefore runs once
+        # before the wait.
         watched = DefaultSelector()
         watched.register(self._get_backend_id(), EVENT_READ)  # type: ignore[attr-defined]
         ready = watched.select(0)
@@ -54,7 +61,7 @@ class Loop(uvloop.Loop):
         self.run_forever()
 
     def close(self) -> None:
-        """Close the loop."""
+        """Close the loop and its selector."""
         if not self.is_closed():
             super().remove_reader(self._selector)
             self._selector.close()
@@ -63,21 +70,21 @@ class Loop(uvloop.Loop):
     def add_reader(
         self, fd: FileDescriptorLike, callback: Callable[[*Arguments], Any], *args: *Arguments
     ) -> None:
-        """Call `callback` with `args` whenever `fd` is readable, or has failed."""
+        """Call `callback` with `args` whenever `fd` is readable or has an error."""
         self._watch(fd, EVENT_READ, partial(callback, *args))
 
     def add_writer(
         self, fd: FileDescriptorLike, callback: Callable[[*Arguments], Any], *args: *Arguments
     ) -> None:
-        """Call `callback` with `args` whenever `fd` is writable, or has failed."""
+        """Call `callback` with `args` whenever `fd` is writable or has an error."""
         self._watch(fd, EVENT_WRITE, partial(callback, *args))
 
     def remove_reader(self, fd: FileDescriptorLike) -> bool:  # type: ignore[override] # None in uvloop's stub
-        """Whether `fd` was watched, which it is no more."""
+        """Stop watching `fd` for reading. Return whether it was watched."""
         return self._unwatch(fd, EVENT_READ)
 
     def remove_writer(self, fd: FileDescriptorLike) -> bool:  # type: ignore[override] # None in uvloop's stub
-        """Whether `fd` was watched, which it is no more."""
+        """Stop watching `fd` for writing. Return whether it was watched."""
         return self._unwatch(fd, EVENT_WRITE)
 
     def _watch(self, fd: FileDescriptorLike, event: int, callback: Callable[[], object]) -> None:
@@ -99,13 +106,13 @@ class Loop(uvloop.Loop):
         return True
 
     def _watched(self, fd: FileDescriptorLike) -> SelectorKey | None:
-        watched = self._selector.get_map()  # None once it is closed
+        watched = self._selector.get_map()  # None after the selector was closed
         return watched.get(fd) if watched else None
 
     def _call_ready(self) -> None:
         for key, events in self._selector.select(0):
             for event in (EVENT_READ, EVENT_WRITE):
-                # What is called first may have ended the watch for the second, or another's.
+                # An earlier callback may have stopped or replaced this watch, or another one.
                 now = self._watched(key.fd)
                 if events & event and now is not None and now.data.get(event) is key.data[event]:
                     key.data[event]()

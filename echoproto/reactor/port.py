@@ -1,4 +1,7 @@
-"""`Port`: a listening TCP socket of which uvloop accepts the connections."""
+"""`Port`: a listening TCP socket whose connections uvloop accepts.
+
+`transport` is below this module, and `reactor` is above it.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Port(tcp.Port):
-    """Twisted's port, with its own socket, options, address and log lines.
+    """Twisted's port, with Twisted's socket, options, address and log lines.
 
-    Only accepting is uvloop's, on a copy of the socket's descriptor: it can be stopped and started
-    again while the socket listens on. Where descriptors run out, libuv accepts what waits and
-    closes it at once.
+    Only accepting is left to uvloop. It accepts on a duplicate of the socket's descriptor, and can
+    therefore stop and start again while the socket keeps listening. If the process has no file
+    descriptors left, libuv accepts each waiting connection and closes it at once.
     """
 
     reactor: UvloopReactor
@@ -29,22 +32,22 @@ class Port(tcp.Port):
 
     @property
     def reading(self) -> bool:
-        """Whether connections are accepted."""
+        """Whether the port accepts connections."""
         return self._server is not None
 
     def startReading(self) -> None:
-        """Accept connections."""
+        """Start accepting connections."""
         if self._server is None:
             serving = self.reactor.loop.create_server(
                 self._make_connection,
                 sock=self.socket.dup(),
                 backlog=socket.SOMAXCONN if self.backlog is None else self.backlog,
             )
-            self._server = _run_at_once(serving)
+            self._server = _run_without_waiting(serving)
             self.reactor.native[self] = None
 
     def stopReading(self) -> None:
-        """Leave what connects in the backlog."""
+        """Stop accepting: leave new connections in the backlog."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -56,10 +59,10 @@ class Port(tcp.Port):
         return TCPTransport(self, number)
 
 
-def _run_at_once(coroutine: Any) -> Any:
-    """The result of a coroutine that waits for nothing."""
+def _run_without_waiting(coroutine: Any) -> Any:
+    """Run a coroutine that never suspends, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as done:
         return done.value
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine suspended; it must run without waiting")

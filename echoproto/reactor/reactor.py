@@ -1,7 +1,10 @@
-"""`UvloopReactor`: Twisted's asyncio reactor on a uvloop, with connections that are uvloop's own.
+"""`UvloopReactor`: Twisted's asyncio reactor on uvloop, with connections that uvloop handles.
 
-What `listenTCP` accepts is a `TCPTransport`: uvloop reads and writes, and calls the protocol. All
-else (clients, UDP, Unix sockets, processes, timers) is Twisted's own code, on `Loop`.
+A connection that a port of `listenTCP` accepts is a `TCPTransport`: uvloop reads, writes, and calls
+the protocol. Everything else (clients, UDP, Unix sockets, processes, timers) uses Twisted's own
+code, on `Loop`.
+
+`port`, `transport`, `tls` and `loop` are below this module.
 """
 
 from __future__ import annotations
@@ -29,17 +32,22 @@ if TYPE_CHECKING:
 log = Logger()
 
 REAP_INTERVAL: Final = 0.05
-"""Seconds between two looks for processes that have ended."""
+"""Interval, in seconds, between two checks for child processes that have ended."""
 
 
 @implementer(IReactorDaemonize)
 class UvloopReactor(AsyncioSelectorReactor):
-    """The reactor. It has a loop of its own, which is asyncio's current one."""
+    """A Twisted reactor on uvloop.
+
+    The reactor makes an event loop, and sets it as asyncio's current one.
+    """
 
     def __init__(self) -> None:
-        self.native: dict[Port | TCPTransport, None] = {}  # half the memory of a set
-        """The ports that listen and the connections that are open: uvloop's, not file descriptors
-        that Twisted watches."""
+        self.native: dict[Port | TCPTransport, None] = {}  # takes half the memory of a set
+        """The ports that accept and the connections that are open: those that uvloop handles.
+
+        Twisted watches no file descriptors for them.
+        """
         self._reaper: asyncio.TimerHandle | None = None
         self.loop = _make_loop()
         """The event loop."""
@@ -50,16 +58,17 @@ class UvloopReactor(AsyncioSelectorReactor):
     def listenTCP(
         self, port: Any, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
     ) -> Port:
-        """Listen on a TCP port: see IReactorTCP.listenTCP."""
+        """Listen on a TCP port, as IReactorTCP.listenTCP defines. Raises CannotListenError."""
         listening = Port(port, factory, backlog, interface, self)
         listening.startListening()
         return listening
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
-        """Listen on a socket that listens already: see IReactorSocket.adoptStreamPort."""
+        """Use a socket that already listens, as IReactorSocket.adoptStreamPort defines."""
         if addressFamily not in (socket.AF_INET, socket.AF_INET6):
             return super().adoptStreamPort(fileDescriptor, addressFamily, factory)
-        # Private, and what Twisted's own adoptStreamPort calls; the rest of a Port is public.
+        # This method is private, but Twisted's own adoptStreamPort calls it too. Everything else
+        # that we use of Port is public.
         listening = Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         listening.startListening()
         return listening
@@ -69,7 +78,7 @@ class UvloopReactor(AsyncioSelectorReactor):
     def listenSSL(
         self, port: Any, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> Any:
-        """Listen with TLS: see IReactorSSL.listenSSL."""
+        """Listen with TLS, as IReactorSSL.listenSSL defines."""
         listening: Any = super().listenSSL(port, factory, contextFactory, backlog, interface)
         listening.factory.protocol = LosslessTLS
         return listening
@@ -77,25 +86,25 @@ class UvloopReactor(AsyncioSelectorReactor):
     # IReactorFDSet
 
     def addReader(self, reader: Any) -> None:
-        """Read from `reader`."""
+        """Start reading from `reader`."""
         if isinstance(reader, (TCPTransport, Port)):
             reader.startReading()
         else:
             super().addReader(reader)
 
     def removeReader(self, reader: Any) -> None:
-        """Read no more from `reader`."""
+        """Stop reading from `reader`."""
         if isinstance(reader, (TCPTransport, Port)):
             reader.stopReading()
         else:
             super().removeReader(reader)
 
     def getReaders(self) -> list[Any]:
-        """What is read from."""
+        """Return everything that the reactor reads from."""
         return [*(one for one in self.native if one.reading), *super().getReaders()]
 
     def removeAll(self) -> list[Any]:
-        """Take everything that is open off the reactor, and return it."""
+        """Remove everything that is open from the reactor, and return it."""
         native = list(self.native)
         for one in native:
             one.stopReading()
@@ -105,22 +114,26 @@ class UvloopReactor(AsyncioSelectorReactor):
     # IReactorCore
 
     def iterate(self, delay: float = 0.0) -> None:
-        """Make the calls that are due, then do what is ready, or will be within `delay` seconds."""
+        """Make the timed calls that are due, then run one turn of the event loop.
+
+        If no I/O is ready, wait at most `delay` seconds for it.
+        """
         self.runUntilCurrent()
         self.loop.turn(delay)
 
     # IReactorProcess
 
     def spawnProcess(self, *args: Any, **kwargs: Any) -> Any:
-        """Start a process: see IReactorProcess.spawnProcess."""
+        """Start a process, as IReactorProcess.spawnProcess defines."""
         spawned = super().spawnProcess(*args, **kwargs)
         if self._reaper is None:
             self._reap()
         return spawned
 
     def _reap(self) -> None:
-        # SIGCHLD is libuv's while asyncio has a process, and nobody's once that has ended. So we
-        # look. Most processes are seen to end before, when they close their pipes.
+        # While asyncio has a child process, libuv handles SIGCHLD; after that process has ended, no
+        # code does. We therefore check at intervals. Twisted usually notices the end of a process
+        # before the next check, when the process closes its pipes.
         process.reapAllProcesses()
         more = bool(process.reapProcessHandlers)
         self._reaper = self.loop.call_later(REAP_INTERVAL, self._reap) if more else None
@@ -128,7 +141,7 @@ class UvloopReactor(AsyncioSelectorReactor):
     # IReactorDaemonize
 
     def beforeDaemonize(self) -> None:
-        """Close the loop: one that was made before a fork must not be used after it."""
+        """Close the loop: a loop that was made before a fork must not be used after it."""
         self._watched = self.getReaders(), self.getWriters()
         for reader in self._watched[0]:
             self.removeReader(reader)
@@ -137,9 +150,9 @@ class UvloopReactor(AsyncioSelectorReactor):
         self.loop.close()
 
     def afterDaemonize(self) -> None:
-        """Go on with a new loop."""
-        # Private: Twisted's reactor has its loop there, and when its next timer is due. It has no
-        # other way to change loops.
+        """Make a new loop, and watch everything that the old loop watched."""
+        # Twisted's reactor keeps its loop, and the time of its next timer, in these private
+        # attributes. It offers no other way to change the loop.
         self.loop = self._asyncioEventloop = _make_loop()
         self._scheduledAt = self._reaper = None
         self._reschedule()
@@ -157,7 +170,7 @@ def _make_loop() -> Loop:
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what a protocol has raised, as Twisted does; leave all else to asyncio."""
+    """Log an exception that a protocol raised, as Twisted does. Leave all others to asyncio."""
     if isinstance(context.get("protocol"), TCPTransport):
         error = context["exception"]
         log.failure("Unhandled Error", Failure(error, type(error), error.__traceback__))
@@ -166,5 +179,9 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def install() -> None:
-    """Make the uvloop reactor `twisted.internet.reactor`."""
+    """Install a new `UvloopReactor` as `twisted.internet.reactor`.
+
+    Raises twisted.internet.error.ReactorAlreadyInstalledError if another reactor is installed:
+    call this before anything imports `twisted.internet.reactor`.
+    """
     installReactor(UvloopReactor())

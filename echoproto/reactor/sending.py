@@ -1,8 +1,15 @@
-"""`Sender`: the half of a connection that sends, on a uvloop transport.
+"""`Sender`: the sending half of a connection, on a uvloop transport.
 
-What is written goes out at once where the system takes it, and all else follows from what it does
-not take: producers are paused and resumed, and a connection closes once all is sent. It does as
-Twisted's `abstract.FileDescriptor` does, where `_sent` is the end of `doWrite`.
+`write` passes data to uvloop, which sends at once everything that the system accepts. The rest of
+this module deals with data that is still unsent:
+
+- A producer is paused and resumed.
+- A connection closes, or half-closes, only after everything has been sent.
+
+The behaviour is that of Twisted's `abstract.FileDescriptor`; `_all_sent` does the work that is at
+the end of its `doWrite`.
+
+Nothing in this package is below this module. `starttls` and `transport` are above it.
 """
 
 from __future__ import annotations
@@ -24,12 +31,14 @@ log = Logger()
 
 
 class Sender:
-    """Sends; `TCPTransport` has the rest.
+    """The part of `TCPTransport` that sends.
 
-    `_writer` is what `write` goes to: uvloop's transport, for as long as that is right.
+    `_writer` is the object that `write` passes data to. It is uvloop's transport, unless another
+    writer must see or drop the data.
     """
 
-    # What every connection has is in slots; __dict__ is made for one that needs more.
+    # Attributes that every connection sets have slots. Only a connection that sets other attributes
+    # gets a __dict__.
     __slots__ = (
         "__dict__",
         "__weakref__",
@@ -46,38 +55,41 @@ class Sender:
     loop: Loop
 
     streamingProducer = True
-    _full = False  # more is unsent than there should be
+    _writing_paused = False  # uvloop has more unsent data than its upper limit
     _producer_paused = False
     _write_closing = False
     _write_closed = False
-    _sent_is_due = False
+    _all_sent_scheduled = False  # a call of `_all_sent` is scheduled
 
     def __init__(self) -> None:
         self.connected = 0
         self.disconnecting = 0
         self.producer: Any = None
 
-    # What uvloop calls
+    # Called by uvloop
 
     def pause_writing(self) -> None:
-        """Too much is unsent."""
-        self._full = True
+        """Pause a push producer: uvloop has more unsent data than its upper limit."""
+        self._writing_paused = True
         if self.producer is not None and self.streamingProducer:
             self._producer_paused = True
             self._guard(self.producer.pauseProducing)
 
     def resume_writing(self) -> None:
-        """All is sent."""
-        self._full = False
-        if not self._sent_is_due:
-            self._sent()
+        """Continue: uvloop's unsent data has fallen to its lower limit.
 
-    # What happens once all is sent
+        That limit is 0 after `_watch_for_all_sent`.
+        """
+        self._writing_paused = False
+        if not self._all_sent_scheduled:
+            self._all_sent()
 
-    def _sent(self) -> None:
-        """Ask a producer for more, or close."""
-        self._sent_is_due = False
-        if self._full or not self.connected:
+    # After everything has been sent
+
+    def _all_sent(self) -> None:
+        """Resume the producer, or close or half-close the connection if that was requested."""
+        self._all_sent_scheduled = False
+        if self._writing_paused or not self.connected:
             return
         if self.producer is not None and (self._producer_paused or not self.streamingProducer):
             self._producer_paused = False
@@ -87,68 +99,75 @@ class Sender:
         elif self._write_closing:
             self._close_write_side()
 
-    def _watch_sending(self) -> None:
-        """From now on, call `_sent` whenever all is sent."""
+    def _watch_for_all_sent(self) -> None:
+        """From now on, call `_all_sent` whenever everything has been sent."""
         if not self._write_closed:
-            self._write_to(WatchedWriter(self))
+            self._set_writer(WatchedWriter(self))
             self._uv.set_write_buffer_limits(high=0)
 
-    def _sent_soon(self) -> None:
-        if not (self._full or self._sent_is_due):  # if full, resume_writing will be called
-            self._sent_is_due = True
-            self.loop.call_soon(self._sent)
+    def _schedule_all_sent(self) -> None:
+        # While writing is paused, uvloop calls resume_writing later, which calls `_all_sent`.
+        if not (self._writing_paused or self._all_sent_scheduled):
+            self._all_sent_scheduled = True
+            self.loop.call_soon(self._all_sent)
 
-    def _write_to(self, writer: Any) -> None:
+    def _set_writer(self, writer: Any) -> None:
         self._writer = writer
 
     def _guard(self, call: Callable[..., object], *args: object) -> None:
-        """Call what is not ours; if it raises, log that, and lose the connection."""
+        """Call code of the protocol or producer. If it raises, log that, and end the connection."""
         try:
             call(*args)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever it raises
+        except BaseException as error:  # noqa: BLE001 - any exception
             log.failure("Unhandled Error")
             self.connectionLost(Failure(error))
 
     def connectionLost(self, reason: Failure) -> None:
-        """The connection is lost."""
+        """End the connection for `reason`. `TCPTransport` implements this."""
         raise NotImplementedError
 
     # ITransport, ITCPTransport
 
     def write(self, data: bytes) -> None:
-        """Send data, now where the system takes it. Raises TypeError where it is not bytes."""
+        """Send `data`, at once as far as the system accepts it.
+
+        Raises TypeError if `data` is not bytes.
+        """
         if not isinstance(data, bytes):
             raise TypeError("Data must be bytes")
         self._writer.write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Write data that is in pieces. Raises TypeError where one is not bytes."""
+        """Send several pieces of data in one write. Raises TypeError if a piece is not bytes."""
         self.write(join(iovec))
 
     def loseConnection(self) -> None:
-        """Close the connection, once all is sent, and what a paused producer still gives."""
+        """Close the connection after everything has been sent.
+
+        A paused push producer, or any pull producer, is resumed first, and its data is sent too.
+        """
         if self.connected and not self.disconnecting:
             self.disconnecting = 1
             self._uv.pause_reading()
             if self._write_closed:
                 self.connectionLost(Failure(ConnectionDone()))
             else:
-                self._watch_sending()
-                self._sent_soon()
+                self._watch_for_all_sent()
+                self._schedule_all_sent()
 
     def loseWriteConnection(self) -> None:
-        """Half-close the connection, once all is sent."""
+        """Half-close the connection after everything has been sent."""
         if self.connected and not (self._write_closing or self._write_closed):
             self._write_closing = True
-            self._watch_sending()
-            self._sent_soon()
+            self._watch_for_all_sent()
+            self._schedule_all_sent()
 
     def _close_write_side(self) -> None:
         self._write_closing = False
         self._write_closed = True
-        self._write_to(NullWriter)
+        self._set_writer(NullWriter)
         self._uv.write_eof()
         protocol = IHalfCloseableProtocol(self._protocol, None)
         if protocol is not None:
@@ -157,12 +176,14 @@ class Sender:
     # IConsumer
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take data from a producer until it is unregistered.
+        """Take data from `producer` until it is unregistered, as IConsumer defines.
 
-        Raises RuntimeError if there is one already.
+        If `streaming` is true, it is a push producer, which is paused while too much data is
+        unsent. Otherwise it is a pull producer, which is asked for data each time everything has
+        been sent. Raises RuntimeError if another producer is registered.
         """
         if self.producer is not None:
-            raise RuntimeError(f"producer {self.producer} was never unregistered")
+            raise RuntimeError(f"the connection's producer {self.producer} was never unregistered")
         if not self.connected:
             producer.stopProducing()
             return
@@ -170,56 +191,56 @@ class Sender:
         if self.streamingProducer != bool(streaming):
             self.streamingProducer = bool(streaming)
         if not streaming:
-            self._watch_sending()
+            self._watch_for_all_sent()
             producer.resumeProducing()
-        elif self._full:
+        elif self._writing_paused:
             self._producer_paused = True
             producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
-        """Take no more from the producer."""
+        """Unregister the producer. A close or half-close that waited for this can then happen."""
         self.producer = None
         if not self.connected:
             return
         if self.disconnecting or self._write_closing:
-            self._sent_soon()
+            self._schedule_all_sent()
         elif not (self.streamingProducer or self._write_closed):
             self.streamingProducer = True
-            self._write_to(self._uv)
+            self._set_writer(self._uv)
             self._uv.set_write_buffer_limits()
 
     def stopConsuming(self) -> None:
-        """Be done with the producer, and close."""
+        """Unregister the producer, and close the connection after everything has been sent."""
         self.unregisterProducer()
         self.loseConnection()
 
     def stopProducing(self) -> None:
-        """Close."""
+        """Close the connection after everything has been sent."""
         self.loseConnection()
 
 
 class WatchedWriter:
-    """Writes for a sender that is told whenever all is sent."""
+    """The writer of a sender whose `_all_sent` must be called whenever everything has been sent."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
     def write(self, data: bytes) -> None:
-        """Send data."""
+        """Send `data`, and schedule `_all_sent`."""
         self._sender._uv.write(data)
-        self._sender._sent_soon()
+        self._sender._schedule_all_sent()
 
 
 class NullWriter:
-    """Where the writes of a connection go that takes nothing any more."""
+    """The writer of a connection that can no longer send."""
 
     @staticmethod
     def write(data: bytes) -> None:
-        """Drop data."""
+        """Drop `data`."""
 
 
 def join(pieces: Iterable[bytes]) -> bytes:
-    """The pieces as one. Raises TypeError where one is not bytes."""
+    """Return the pieces joined. Raises TypeError if a piece is not bytes."""
     try:
         return b"".join(pieces)
     except TypeError:

@@ -1,7 +1,10 @@
-"""`StartTLS`: a connection that goes on with TLS.
+"""`StartTLS`: a connection that can change to TLS.
 
-TLS becomes the protocol of the connection. From then on the methods that the protocol before
-calls, on the same connection, go to TLS; what TLS sends goes to `_BelowTLS`.
+After `startTLS`, TLS is the protocol of the connection, and the previous protocol is above TLS. The
+previous protocol keeps this connection as its transport; its calls then go to TLS. The transport of
+TLS is a `_BelowTLS`, which bypasses that.
+
+`sending` and `tls` are below this module, and `transport` is above it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class StartTLS(Sender):
-    """A sender above TLS, once that has begun."""
+    """A sender that passes its calls to TLS after `startTLS`."""
 
     __slots__ = ()
 
@@ -30,7 +33,10 @@ class StartTLS(Sender):
     _below_tls: _BelowTLS | None = None
 
     def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
-        """Go on with TLS: as its server, or with `normal` false as its client."""
+        """Start TLS on this connection, as ITLSTransport defines.
+
+        Act as the TLS server if `normal` is true, otherwise as the TLS client.
+        """
         producer, streaming = self.producer, self.streamingProducer
         if producer is not None:
             self.unregisterProducer()
@@ -40,7 +46,7 @@ class StartTLS(Sender):
         below = self._below_tls = _BelowTLS(self)
         self.TLS = True
         self._writer = self.protocol = tls
-        instance: Any = self  # of which these are attributes, as in Twisted
+        instance: Any = self  # as in Twisted, these are attributes of the instance
         instance.getHandle = tls.getHandle
         instance.getPeerCertificate = tls.getPeerCertificate
         directlyProvides(self, ISSLTransport)
@@ -48,30 +54,34 @@ class StartTLS(Sender):
         if producer is not None:
             self.registerProducer(producer, streaming)
 
-    def _write_to(self, writer: Any) -> None:
+    def _set_writer(self, writer: Any) -> None:
         (self._below_tls or self)._writer = writer
 
     def _top(self) -> Any:
+        """Return the object that implements the calls of the application: TLS, or this class."""
         return self._protocol if self.TLS and self.connected else super()
 
     def loseConnection(self) -> None:
-        """Close the connection, once all is sent, and what a paused producer still gives."""
+        """Close the connection after everything has been sent.
+
+        A paused push producer, or any pull producer, is resumed first, and its data is sent too.
+        """
         self._top().loseConnection()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take data from a producer until it is unregistered.
+        """Take data from `producer` until it is unregistered.
 
-        Raises RuntimeError if there is one already.
+        Raises RuntimeError if another producer is registered.
         """
         self._top().registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        """Take no more from the producer."""
+        """Unregister the producer."""
         self._top().unregisterProducer()
 
 
 class _BelowTLS:
-    """What TLS, the protocol of a connection, has as transport: its methods as without TLS."""
+    """The transport of TLS: the connection, with its methods as they are without TLS."""
 
     def __init__(self, connection: StartTLS) -> None:
         self._connection = connection

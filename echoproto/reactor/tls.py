@@ -1,7 +1,9 @@
-"""TLS that answers a client that has ended: what `listenSSL` and `startTLS` of the reactor make.
+"""The TLS of the reactor's `listenSSL` and `startTLS`: it still sends after the client has ended.
 
-Twisted's own closes at once when the client says that it has sent its last byte, and drops what the
+When the client ends its side, Twisted's own TLS closes at once, and drops everything that the
 protocol wrote in the same turn of the reactor.
+
+Nothing in this package is below this module. `reactor` and `starttls` use it.
 """
 
 from __future__ import annotations
@@ -18,19 +20,19 @@ if TYPE_CHECKING:
 
 @implementer(IHalfCloseableProtocol)
 class LosslessTLS(TLSMemoryBIOProtocol):
-    """TLS that sends what a protocol writes at once, and all of it before it closes.
+    """TLS that sends everything that the protocol has already written, and only then closes.
 
-    This holds for a client that ends with close_notify (RFC 8446, section 6.1), as it should, and
-    for one that only closes the sending side of its TCP connection.
+    The client may end its side with close_notify (RFC 8446, section 6.1), as the RFC requires, or
+    only half-close its TCP connection.
     """
 
     transport: ITransport
 
     def readConnectionLost(self) -> None:
-        """TCP has ended without close_notify: send what there is, and close."""
-        if self._handshakeDone:  # Twisted's name; before, loseConnection resets the connection
+        """Handle the end of TCP without close_notify: send all pending data, then close."""
+        if self._handshakeDone:  # before the handshake, loseConnection resets the connection
             self.loseConnection()
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Our own half-close is done."""
+        """Ignore that the local half-close is done."""

@@ -1,11 +1,14 @@
 """`TCPTransport`: Twisted's transport for an accepted TCP connection, on top of uvloop's.
 
-uvloop reads, and calls the protocol's `dataReceived` with nothing in between; `write` hands on to
-uvloop. So an echo costs two Python frames. All else here is about what is rarer; in that, it does
-as Twisted's `tcp.Connection` does.
+uvloop reads, and calls the protocol's `dataReceived` directly. `write` passes data to uvloop. An
+echo therefore costs two Python frames. The rest of this module handles rarer cases, as Twisted's
+`tcp.Connection` does.
 
-One object has both roles: for uvloop it is the asyncio protocol (`connection_made` and its like),
-for the Twisted protocol it is the transport (`loseConnection` and its like).
+One object has two roles. For uvloop it is an asyncio protocol, with methods named like
+`connection_made`. For the Twisted protocol it is the transport, with methods named like
+`loseConnection`.
+
+`starttls` and `sending` are below this module. `port` makes one transport for each connection.
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-# One for all connections, as in Twisted's reactors.
+# All connections share these two, as in Twisted's reactors.
 DONE: Final = Failure(ConnectionDone())
 LOST: Final = Failure(ConnectionLost())
 
@@ -56,10 +59,10 @@ _NO_LINGERING: Final = struct.pack("ii", 1, 0)  # struct linger: on, for 0 secon
 
 
 class Handle(socket.socket):
-    """The socket of a connection. The descriptor is libuv's, which closes it."""
+    """The socket of a connection. libuv owns the descriptor, and closes it."""
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Detach from the descriptor without closing it."""
         self.detach()
 
 
@@ -73,10 +76,11 @@ class Handle(socket.socket):
     ILoggingContext,
 )
 class TCPTransport(StartTLS, BaseProtocol):
-    """A connection that `server`, a `Port`, has accepted.
+    """A connection that the `Port` `server` has accepted. `sessionno` is its number on that port.
 
-    The protocol's `dataReceived` is looked up when the connection is made, and when `protocol` is
-    set; an attribute of that name that a protocol gives itself later is not seen.
+    The transport looks up the protocol's `dataReceived` when the connection is made, and when
+    `protocol` is set. If the protocol replaces its own `dataReceived` later, the transport still
+    calls the first one.
     """
 
     __slots__ = ("_protocol", "server", "sessionno")
@@ -85,8 +89,8 @@ class TCPTransport(StartTLS, BaseProtocol):
     _read_closed = False
     _handle: Handle | None = None
     _paused = False
-    _holding = False
-    _held: bytes | None = None
+    _deferring = False  # data or an end that arrives is kept in `_deferred` for now
+    _deferred: bytes | None = None  # b"" is the end of the peer's data
 
     def __init__(self, server: Port, sessionno: int) -> None:
         super().__init__()
@@ -96,24 +100,24 @@ class TCPTransport(StartTLS, BaseProtocol):
 
     @property
     def reactor(self) -> UvloopReactor:
-        """The reactor."""
+        """The reactor of the port."""
         return self.server.reactor
 
     @property
     def loop(self) -> Loop:  # type: ignore[override] # there it is an attribute
-        """The event loop."""
+        """The event loop of the reactor."""
         return self.server.reactor.loop
 
     @property
     def disconnected(self) -> int:
-        """Whether the connection is lost."""
+        """Whether the connection is lost: 1 or 0."""
         return int(not self.connected)
 
-    # What is received
+    # Receiving
 
     @property
     def protocol(self) -> Any:
-        """Who is given what arrives; may be set."""
+        """The protocol that receives the data. It can be replaced."""
         return self._protocol
 
     @protocol.setter
@@ -124,16 +128,16 @@ class TCPTransport(StartTLS, BaseProtocol):
 
     @property
     def data_received(self) -> Callable[[bytes], object]:
-        """Who is called with what arrives; uvloop looks it up in `set_protocol`."""
-        if self._holding or self._protocol is None:
-            return self._hold
-        return self._in_log(self._protocol.dataReceived)
+        """The function that uvloop calls with data. uvloop looks it up in `set_protocol`."""
+        if self._deferring or self._protocol is None:
+            return self._defer
+        return self._with_log_context(self._protocol.dataReceived)
 
-    def _in_log(self, call: Callable[..., object]) -> Callable[..., object]:
-        """What to call so that lines of Twisted's old log name the protocol.
+    def _with_log_context(self, call: Callable[..., object]) -> Callable[..., object]:
+        """Wrap `call` to make Twisted's old log name the protocol in each line.
 
-        It costs more than all else when a connection comes and goes: so it is done for a protocol
-        that has a `logPrefix` of its own.
+        Return `call` itself if the protocol does not define `logPrefix`: the log context costs more
+        than everything else in a short connection.
         """
         protocol = self._protocol
         while (wrapped := getattr(protocol, "wrappedProtocol", None)) is not None:
@@ -143,18 +147,19 @@ class TCPTransport(StartTLS, BaseProtocol):
         return partial(callWithContext, {"system": self.logPrefix()}, call)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Make the protocol, and connect it."""
+        """Build the protocol, and connect it."""
         self._uv = self._writer = transport
         peer = transport.get_extra_info("peername")
-        if peer is not None and self.server.connected:  # else, one of the two is gone already
+        if peer is not None and self.server.connected:  # else the peer or the port is gone
             self._guard(self._make_connection, peer)
         if not self.connected:
             transport.abort()
             return
         if self._paused or self.disconnecting:
-            # It wants nothing yet, but uvloop reads as soon as this returns, whatever was said:
-            # what comes until then is held, data or end, until reading is resumed.
-            self._holding = True
+            # The protocol does not want to read yet, but uvloop reads as soon as this method
+            # returns, even if reading was paused in it. Keep the data, or the end, that arrives
+            # before reading is paused, and deliver it when the protocol resumes.
+            self._deferring = True
             self.loop.call_soon(transport.pause_reading)
         transport.set_protocol(self)
 
@@ -164,21 +169,21 @@ class TCPTransport(StartTLS, BaseProtocol):
         if self._protocol is not None:
             self.connected = 1
             self.reactor.native[self] = None
-            self._in_log(self._protocol.makeConnection)(self)
+            self._with_log_context(self._protocol.makeConnection)(self)
 
-    def _hold(self, data: bytes) -> None:
+    def _defer(self, data: bytes) -> None:
         self._uv.pause_reading()
-        self._held = data
+        self._deferred = data
 
-    def _release(self) -> None:
-        if self._paused or self.disconnecting or not (self._holding and self.connected):
+    def _deliver_deferred(self) -> None:
+        if self._paused or self.disconnecting or not (self._deferring and self.connected):
             return
-        held, self._held = self._held, None
-        self._holding = False
+        deferred, self._deferred = self._deferred, None
+        self._deferring = False
         self._uv.set_protocol(self)
-        if held:
-            self._guard(self.data_received, held)
-        elif held is not None:
+        if deferred:
+            self._guard(self.data_received, deferred)
+        elif deferred is not None:
             self.eof_received()
         if not self._paused:
             self.resumeProducing()
@@ -187,20 +192,20 @@ class TCPTransport(StartTLS, BaseProtocol):
 
     @property
     def reading(self) -> bool:
-        """Whether what arrives is read."""
+        """Whether the connection reads."""
         return bool(self.connected) and self._uv.is_reading()
 
     def pauseProducing(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._paused = True
         self._uv.pause_reading()
 
     def resumeProducing(self) -> None:
-        """Read on."""
+        """Continue reading, unless the connection is closing or the peer has ended its side."""
         if self.connected and not (self.disconnecting or self._read_closed):
             self._paused = False
-            if self._holding:
-                self.loop.call_soon(self._release)
+            if self._deferring:
+                self.loop.call_soon(self._deliver_deferred)
             else:
                 self._uv.resume_reading()
 
@@ -210,28 +215,28 @@ class TCPTransport(StartTLS, BaseProtocol):
     # The end of the connection
 
     def eof_received(self) -> bool:
-        """The peer has sent its last byte. What is returned keeps uvloop from closing."""
-        if self._holding:
-            self._held = b""
+        """Handle the end of the peer's data. Return true, which keeps uvloop from closing."""
+        if self._deferring:
+            self._deferred = b""
         else:
             self._read_closed = True
             self.readConnectionLost(DONE)
         return True
 
     def readConnectionLost(self, reason: Failure) -> None:
-        """Tell a protocol that can half-close; for another, the connection is lost."""
+        """Notify a protocol that can half-close. For any other, end the connection."""
         protocol = IHalfCloseableProtocol(self._protocol, None)
         if protocol is None:
             self.connectionLost(reason)
         else:
-            self._guard(self._in_log(protocol.readConnectionLost))
+            self._guard(self._with_log_context(protocol.readConnectionLost))
 
     def writeConnectionLost(self, reason: Failure) -> None:
-        """Nothing can be sent any more."""
+        """End the connection: nothing more can be sent."""
         self.connectionLost(reason)
 
     def connection_lost(self, error: BaseException | None) -> None:
-        """The connection is lost: find out why."""
+        """Handle the loss of the connection: turn uvloop's error into Twisted's reason."""
         if not self.connected:
             return
         if error is None:
@@ -241,33 +246,36 @@ class TCPTransport(StartTLS, BaseProtocol):
         else:
             reason = Failure(error)
             if isinstance(error, OSError):
-                # The protocol has raised it, and uvloop takes it for the network's.
+                # The protocol raised this error, and uvloop mistook it for a network error.
                 log.failure("Unhandled Error", reason)
         self.connectionLost(reason)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The connection is lost, whoever says so: uvloop, an error, the reactor when it stops."""
+        """End the connection for `reason`, and notify the producer and the protocol.
+
+        The caller can be uvloop, an error in the protocol, or the reactor when it stops.
+        """
         if not self.connected:
             return
         if not self._read_closed:
-            self._end_in_order()
+            self._shut_down_in_order()
         self.connected = 0
         self.reactor.native.pop(self, None)
-        self._write_to(NullWriter)
+        self._set_writer(NullWriter)
         self._uv.abort()
         if self._handle is not None:
             self._handle.close()
-        self._guard(self._in_log(self._tell_lost), reason)
+        self._guard(self._with_log_context(self._notify_lost), reason)
 
-    def _end_in_order(self) -> None:
-        # To close a socket with unread data resets the connection, and what the peer has not read
-        # yet may be lost. So it gets the end of our data first, and no data stays unread.
+    def _shut_down_in_order(self) -> None:
+        # Closing a socket that has unread data resets the connection, and the peer may lose what it
+        # has not read yet. Send the end of our data first, and discard the unread data.
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
             while self.socket.recv(1 << 16):
                 pass
 
-    def _tell_lost(self, reason: Failure) -> None:
+    def _notify_lost(self, reason: Failure) -> None:
         producer, self.producer = self.producer, None
         protocol, self._protocol = self._protocol, None
         try:
@@ -277,41 +285,45 @@ class TCPTransport(StartTLS, BaseProtocol):
             protocol.connectionLost(reason)
 
     def abortConnection(self) -> None:
-        """Reset the connection. What is not sent is lost."""
+        """Reset the connection (RST). Data that has not been sent is lost."""
         if self.connected and not self._aborting:
             self._aborting = self._read_closed = True
             self.pauseProducing()
-            self._write_to(NullWriter)
+            self._set_writer(NullWriter)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            self.loop.call_soon(self._uv.abort)  # not now: what is raised after it is the reason
+            # Abort later: if the caller raises after this, its exception becomes the reason.
+            self.loop.call_soon(self._uv.abort)
 
     # Addresses, and the socket and its options: ITCPTransport, ISystemHandle
 
     def getPeer(self) -> IPv4Address | IPv6Address:
-        """The client's address."""
+        """Return the address of the client."""
         return self._address(self._uv.get_extra_info("peername"))
 
     def getHost(self) -> IPv4Address | IPv6Address:
-        """The server's address."""
+        """Return the address of the server."""
         return self._address(self._uv.get_extra_info("sockname"))
 
     def _address(self, name: tuple[Any, ...]) -> IPv4Address | IPv6Address:
-        if len(name) == 4 and name[3]:  # noqa: PLR2004 - it has a scope, which the host names
+        if len(name) == 4 and name[3]:  # noqa: PLR2004 - an IPv6 scope, which belongs in the host
             host, _ = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
             name = (host, *name[1:])
         return IPv4Address("TCP", *name) if len(name) == 2 else IPv6Address("TCP", *name)  # noqa: PLR2004
 
     @property
     def _socket(self) -> socket.socket:
-        like_a_socket: socket.socket = self._uv.get_extra_info("socket")
-        return like_a_socket
+        pseudo_socket: socket.socket = self._uv.get_extra_info("socket")
+        return pseudo_socket
 
     def fileno(self) -> int:
-        """The descriptor; -1 once it is closed."""
+        """Return the file descriptor, or -1 after the connection was lost."""
         return self._socket.fileno() if self.connected else -1
 
     def getHandle(self) -> socket.socket:
-        """The socket: for its options, not to read, write or close."""
+        """Return the socket, for its options and addresses. Do not read or write with it.
+
+        Closing it only detaches it from the descriptor.
+        """
         if self._handle is None:
             family, kind = self.server.addressFamily, self.server.socketType
             self._handle = Handle(family, kind, socket.IPPROTO_TCP, self.fileno())
@@ -319,7 +331,7 @@ class TCPTransport(StartTLS, BaseProtocol):
         return self._handle
 
     def getTcpNoDelay(self) -> bool:
-        """Whether small writes go out at once; uvloop turns that on."""
+        """Return whether TCP_NODELAY is on. uvloop turns it on for each connection."""
         return bool(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     def setTcpNoDelay(self, enabled: bool) -> None:
@@ -327,7 +339,7 @@ class TCPTransport(StartTLS, BaseProtocol):
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(enabled))
 
     def getTcpKeepAlive(self) -> bool:
-        """Whether the system looks, from time to time, if a silent peer is still there."""
+        """Return whether SO_KEEPALIVE is on: the system then probes a silent peer at intervals."""
         return bool(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
@@ -337,7 +349,7 @@ class TCPTransport(StartTLS, BaseProtocol):
     # For the log
 
     def logPrefix(self) -> str:
-        """What Twisted's log calls it."""
+        """Return the name of this connection in Twisted's log."""
         name = self._protocol.__class__.__name__
         if ILoggingContext.providedBy(self._protocol):
             name = self._protocol.logPrefix()

@@ -1,8 +1,14 @@
-r"""How bytes are shown to a person on a terminal: text as text, everything else escaped.
+r"""Bytes as text for a person at a terminal: text is shown as text, everything else is escaped.
 
-What is shown can do nothing to the terminal: no control character (C0, C1, DEL), no change of the
-direction of writing, no line separator passes. Those, and bytes that are not UTF-8, are shown as
-``\xNN``, byte by byte, so that nothing that came is invisible. A tab becomes spaces.
+The rules:
+
+- The output cannot control the terminal. Control characters (C0, C1, DEL), characters that change
+  the direction of writing, and line separators are escaped.
+- Nothing that arrived is invisible. Each byte of an escaped character, and each byte that is not
+  UTF-8, is shown as ``\xNN``.
+- A tab becomes spaces, up to the next multiple of TAB_STOP columns.
+
+Nothing is below this module. The shell, `ping` and `bench` are above it.
 """
 
 from __future__ import annotations
@@ -14,15 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TAB_STOP: Final = 8
+"""Columns from one tab stop to the next."""
 
-# Not printable by `str.isprintable`, but text: the spaces of Zs, and the two joiners that scripts
-# and emoji need. None of them moves the cursor other than a letter does.
+# `str.isprintable` rejects these characters, but they are text: the spaces of category Zs, and the
+# two joiners that scripts and emoji need. They move the cursor no differently than a letter does.
 _TEXT_TOO: Final = frozenset("\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
                              "\u2009\u200a\u202f\u205f\u3000\u200c\u200d")  # fmt: skip
 
 
 def fragments(data: bytes) -> Iterator[tuple[str, bool]]:
-    """Cut `data` into pieces of (what to show, whether that is an escape)."""
+    """Yield `data` as pairs of the text to show and whether that text is escaped bytes."""
     text = data.decode("utf-8", "surrogateescape")
     if "\t" in text:
         text = text.expandtabs(TAB_STOP)
@@ -37,7 +44,7 @@ def fragments(data: bytes) -> Iterator[tuple[str, bool]]:
 
 
 def escape(data: bytes) -> str:
-    r"""`data` as one line of text that is safe to print; what is not text as ``\xNN``."""
+    r"""Return `data` as one line of text that is safe to print, with ``\xNN`` for other bytes."""
     return "".join(piece for piece, _ in fragments(data))
 
 

@@ -1,20 +1,25 @@
-"""Bytes in, lines out: the framing that the server and the client share.
+"""Framing: split a stream of bytes into lines. The server and the client share this module.
 
 The rules:
 
-- A line ends with LF, CR LF, CR NUL or a bare CR, mixed as they come. All four are sent by real
-  clients (RFC 1123, 3.3.1 asks for two of them). Or it ends with one exact delimiter, where the
-  protocol has one.
-- However the stream is cut into chunks, the lines are the same.
-- A line is given as soon as its end is certain. A CR ends its line at once: a client may send
-  nothing else and wait. If LF or NUL follows, now or in a later chunk, it belongs to that CR.
-- Time is in proportion to the bytes, for a drip of single bytes and for a chunk of empty lines
-  alike: no byte is scanned twice, none is copied for each line.
-- A line longer than the limit is reported once and skipped to its end; the next line is whole.
+- A line ends with LF, CR LF, CR NUL or a bare CR, in any mixture, because real clients send all
+  four (RFC 1123, section 3.3.1, requires two of them). If the protocol sets an exact delimiter,
+  only that delimiter ends a line.
+- The lines do not depend on how the stream is cut into chunks.
+- A line is available as soon as its end is certain. A CR ends its line at once, because a client
+  may send nothing else and wait. If an LF or NUL follows, in this chunk or in a later one, it
+  belongs to that CR.
+- The time spent is proportional to the number of bytes, both for a drip of single bytes and for a
+  chunk of empty lines. No byte is scanned twice, and the input is not copied for each line.
+- A line longer than the limit raises LineTooLongError once, and is skipped to its line end. The
+  line after it is complete.
 
-Input is split a block at a time, by the C code of `bytes`. What a caller has not yet taken can
-be had back as bytes (`take_rest`), exactly as it came: that is how a line protocol changes to raw
+The C code of `bytes` splits the input, one block at a time. `take_rest` returns everything that the
+caller has not taken as lines, as the bytes that arrived. A line protocol uses it to change to raw
 data in the middle of a chunk.
+
+Nothing in this package is below this module. The protocols of `server`, the shell and `ping` are
+above it.
 """
 
 from __future__ import annotations
@@ -31,21 +36,33 @@ if TYPE_CHECKING:
 
 
 class _AnyLineEnd(bytes):
-    """A type of its own, so that the one instance is never mistaken for an equal `bytes`."""
+    """The type of `ANY_LINE_END`, which must not be mistaken for an equal `bytes` object."""
 
     __slots__ = ()
 
 
 ANY_LINE_END: Final = _AnyLineEnd(b"\r\n")
-"""As a delimiter: LF, CR LF, CR NUL and CR all end a line. As bytes: CR LF, the one to send."""
+"""The default delimiter: LF, CR LF, CR NUL and CR each end a line that is received.
+
+Its value as bytes is CR LF, the line end to send. The splitter compares it by identity (`is`). An
+equal `bytes` object is an exact delimiter: only CR LF ends a line then.
+"""
 
 MIN_BLOCK: Final = 64
 MAX_BLOCK: Final = 64 * 1024
-"""Bytes that are split at a time: few at first, and again after the rest was taken, then twice as
-many each time. So taking the rest at every line never wastes more splitting than it uses."""
+"""Smallest and largest block: the number of bytes that are split at a time.
+
+The first block has MIN_BLOCK bytes, and each block is twice as long as the one before, up to
+MAX_BLOCK. `take_rest` goes back to MIN_BLOCK, because it discards the lines that are split but not
+taken. A caller that takes the rest after every line therefore wastes no more splitting than it
+uses.
+"""
 
 _LARGE_LIMIT: Final = 4 * 1024
-"""A limit of this many bytes also bounds the block, so that no line in a block can exceed it."""
+"""Smallest `max_length`, in bytes, that also bounds the block.
+
+A block that is not longer than the limit contains no line that is too long, and needs no check.
+"""
 
 _LF, _CR = 0x0A, 0x0D
 _ENDS_OF_CR: Final = (b"\n", b"\0")
@@ -53,9 +70,9 @@ _CR_OR_LF: Final = re.compile(rb"[\r\n]")
 
 
 def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
-    """`data` with CR LF for each LF; an LF that stands after a CR already is left as it is.
+    """Return `data` with each LF replaced by CR LF. An LF that follows a CR is left unchanged.
 
-    `after_cr` says that the byte before `data` was a CR.
+    Set `after_cr` if the byte before `data` was a CR.
     """
     if after_cr and data.startswith(b"\n"):
         return b"\n" + to_crlf(data[1:])
@@ -63,9 +80,9 @@ def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
 
 
 def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
-    """`data` with CR LF for each LF, CR LF and CR.
+    """Return `data` with each LF, CR LF and CR replaced by CR LF.
 
-    `after_cr` says that the byte before `data` was a CR, for which CR LF was given already.
+    Set `after_cr` if the byte before `data` was a CR, which an earlier call has already replaced.
     """
     if after_cr:
         data = data.removeprefix(b"\n")
@@ -73,30 +90,31 @@ def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
 
 
 class LineSplitter:
-    """Splits a stream of bytes into lines.
+    """A splitter of a stream of bytes into lines.
 
-    `delimiter` is `ANY_LINE_END`, or the exact bytes that end a line. `max_length` is the most
-    bytes that a line may have without its end; None is no limit. With `keep_ends` each line comes
-    with its end, so that the lines joined are the stream; an LF or NUL whose CR was given before
-    it came is then an item of its own.
+    `delimiter` is `ANY_LINE_END`, or the exact bytes that end a line. `max_length` is the largest
+    number of bytes that a line may have, not counting its line end; None means no limit. With
+    `keep_ends`, each line includes its line end, and the lines joined are the stream. If an LF or
+    NUL arrives after the line of its CR was taken, it is then an item by itself.
 
-    The lines that are split and not taken are in one list; they are taken from one iterator over
-    it, which knows how many are left. Taking the rest empties the list, so that a loop over the
-    iterator ends. `unsplit` is not empty while something waits that is not split yet.
+    The split lines are in one list, and the caller takes them from one iterator over that list.
+    The length hint of the iterator is the number of lines that are not taken yet. `take_rest`
+    clears the list, which also ends a loop over the iterator. `unsplit` is not empty while bytes
+    are pending that have not been split.
     """
 
     __slots__ = (
         "_after_cr",
-        "_at_rest",
         "_block",
         "_block_size",
-        "_given",
+        "_idle",
+        "_line_count",
         "_lines",
         "_max_block",
         "_partial",
         "_pos",
+        "_remaining",
         "_skipping",
-        "_untaken",
         "delimiter",
         "keep_ends",
         "max_length",
@@ -113,33 +131,34 @@ class LineSplitter:
         self.delimiter = b""
         self.max_length: int | None = None
         self.keep_ends = keep_ends
-        self._lines: list[bytes] = []  # of the block, and the iterator over them
-        self._untaken = iter(self._lines)
-        self.unsplit = b""  # what has come; [_pos:] is not split yet
+        self._lines: list[bytes] = []  # the lines of the current block
+        self._remaining = iter(self._lines)  # iterates over `_lines`; its rest is not taken yet
+        self.unsplit = b""  # the input; the bytes from `_pos` on have not been split
         self._pos = 0
-        self._partial = bytearray()  # the start of an unfinished line: no line end in it
-        self._block_size = MIN_BLOCK  # of the next block
-        self._block = b""  # what was split last, into `_lines`
-        self._given = 0  # lines of all blocks so far, and lines that were too long
-        self._after_cr = False  # the last line ended with CR: LF or NUL next belongs to it
+        self._partial = bytearray()  # the start of an unfinished line; contains no line end
+        self._block_size = MIN_BLOCK  # size of the next block
+        self._block = b""  # the current block, of which `_lines` are the lines
+        self._line_count = 0  # lines split so far, and lines that were too long
+        self._after_cr = False  # the last line ended with CR: a following LF or NUL belongs to it
         self._skipping = False  # inside a line that was too long
-        self._at_rest = not keep_ends  # nothing waits, in any way: `take` may do the simple thing
+        self._idle = not keep_ends  # nothing is pending or unfinished: `take` may split at once
         self.configure(delimiter, max_length)
 
     def feed(self, data: bytes) -> None:
-        """Add what has arrived."""
-        self._at_rest = False
+        """Add `data`, which has just arrived. `split` returns its lines."""
+        self._idle = False
         self.unsplit = self.unsplit[self._pos :] + data if self.unsplit else data
         self._pos = 0
 
     def take(self, data: bytes) -> bytes | None:
-        """Add what has arrived; but if it is exactly one line, take that, and return it.
+        """Add `data`, which has just arrived. If it is exactly one line, take and return that line.
 
-        Whole lines are split at once, if nothing waits before them and none can be too long. A
-        request, or its reply, is nearly always one such line, and this is all that it costs.
+        Return None otherwise; `split` then returns the lines. A request, or its reply, is nearly
+        always one line in a chunk by itself, and this method is then all that the line costs: it
+        splits complete lines at once if nothing is pending before them and none can be too long.
         """
         lines: list[bytes] = []
-        if self._at_rest and data and (self.max_length is None or len(data) <= self.max_length):
+        if self._idle and data and (self.max_length is None or len(data) <= self.max_length):
             if self.delimiter is not ANY_LINE_END:
                 if data.endswith(self.delimiter):
                     lines = data.split(self.delimiter)
@@ -149,45 +168,50 @@ class LineSplitter:
         if not lines:
             self.feed(data)
             return None
-        self._given += len(lines)
+        self._line_count += len(lines)
         if len(lines) == 1:
             return lines[0]
-        self._block, self._lines, self._untaken = data, lines, iter(lines)
-        self._at_rest = False
+        self._block, self._lines, self._remaining = data, lines, iter(lines)
+        self._idle = False
         return None
 
     def split(self) -> Iterator[bytes]:
-        """The lines that come next: an iterator over some of them, empty when there are no more.
+        """Return an iterator over the next lines. It is empty when no complete line is pending.
 
-        It may be left at any line; what was not taken from it comes with the next call. Raises
-        LineTooLongError, once for each line that is too long, in its place.
+        The iterator covers some of the lines: call `split` again for more. The caller may leave the
+        iterator after any line; the next call returns the lines that were not taken. Raises
+        LineTooLongError in place of each line that is too long, once for each.
         """
-        if not length_hint(self._untaken):
-            self._split()
-        return self._untaken
+        if not length_hint(self._remaining):
+            self._split_next_block()
+        return self._remaining
 
     def discard_taken(self) -> bool:
-        """Drop the lines that were taken. Return whether nothing is left but an unfinished line."""
-        if self.unsplit or length_hint(self._untaken):
+        """Release the memory of the current block if all its lines were taken.
+
+        Return whether nothing is pending, except perhaps an unfinished line.
+        """
+        if self.unsplit or length_hint(self._remaining):
             return False
         self._block = self._block[-1:]
-        self._at_rest = not (self._partial or self._after_cr or self._skipping or self.keep_ends)
+        self._idle = not (self._partial or self._after_cr or self._skipping or self.keep_ends)
         return True
 
     @property
     def taken(self) -> int:
-        """How many lines were taken, and how many were too long."""
-        return self._given - length_hint(self._untaken)
+        """Number of lines taken so far, including lines that were too long."""
+        return self._line_count - length_hint(self._remaining)
 
     def __iter__(self) -> Iterator[bytes]:
-        """All complete lines. Raises as `split` does, and goes on when iterated again."""
+        """Yield all complete lines. Raises as `split` does; iterate again to continue."""
         while length_hint(lines := self.split()):
             yield from lines
 
     def cut(self, *, keep_rest: bool) -> Iterator[bytes]:
-        """Give all complete lines; a line that is too long is cut at the limit.
+        """Yield all complete lines, and cut a line that is too long instead of raising.
 
-        With `keep_rest` the rest of it follows, as a line of its own; otherwise it is skipped.
+        The first part of a cut line is what had arrived of it when it exceeded the limit. With
+        `keep_rest`, the rest of that line follows as another line; otherwise the rest is skipped.
         """
         while True:
             try:
@@ -201,41 +225,44 @@ class LineSplitter:
 
     @property
     def partial(self) -> bytes:
-        """What has come of a line that has no end yet; right once `split` has returned no line."""
+        """The start of the unfinished line. Valid only after `split` has returned no lines."""
         return bytes(self._partial)
 
     def take_rest(self) -> bytes:
-        """Take everything that has not been taken as a line, exactly as it came."""
-        untaken = length_hint(self._untaken)
+        """Take everything that was not taken as a line, as the bytes that arrived."""
+        remaining = length_hint(self._remaining)
         if self._skipping:
             self._partial.clear()
-        if untaken:
-            pieces = self._cut(self._block, keep_ends=True)[-untaken:]
+        if remaining:
+            pieces = self._lines_of(self._block, keep_ends=True)[-remaining:]
             rest = self._block[len(self._block) - sum(map(len, pieces)) :]
         else:
-            self._pass_end_of_cr()
+            self._consume_end_of_cr()
             rest = bytes(self._partial)
         rest += self.unsplit[self._pos :]
         if rest:
             self._after_cr = False
-            self._skipping = False  # the end of the line that was skipped is in the rest
+            self._skipping = False  # the rest contains the end of the line that was skipped
         self._block_size = MIN_BLOCK
-        self._given -= untaken
+        self._line_count -= remaining
         self._lines.clear()
         self._partial.clear()
         self.unsplit, self._pos = b"", 0
         return rest
 
     def put_back(self, data: bytes) -> None:
-        """Put bytes in front of everything not yet taken. A line that was being skipped is not."""
+        """Put `data` in front of everything that was not taken.
+
+        If a line that was too long was being skipped, its rest is no longer skipped.
+        """
         self.unsplit = data + self.take_rest()
         self._after_cr = self._after_cr and not data
-        self._skipping = self._at_rest = False
+        self._skipping = self._idle = False
 
     def erase(self, *, line: bool) -> None:
-        """Forget the line that has no end yet, or its last character (UTF-8).
+        """Erase the unfinished line if `line` is true, otherwise only its last UTF-8 character.
 
-        To be called once `split` has returned no line.
+        Call this only after `split` has returned no lines.
         """
         if line:
             self._partial.clear()
@@ -245,33 +272,36 @@ class LineSplitter:
             del self._partial[len(self._partial) - len(last.encode("utf-8", "surrogateescape")) :]
 
     def configure(self, delimiter: bytes, max_length: int | None) -> None:
-        """Change the delimiter and the limit, from the first line not yet taken on."""
+        """Set the delimiter and the limit, starting with the first line that was not taken.
+
+        Raises ValueError if `delimiter` is empty.
+        """
         if not delimiter:
             raise ValueError("the delimiter is empty: a line must end with at least one byte")
         if delimiter is self.delimiter and max_length == self.max_length:
             return
         same = delimiter == self.delimiter and type(delimiter) is type(self.delimiter)
         if not (self._skipping or (same and max_length == self.max_length)):
-            self.unsplit = self.take_rest()  # to be split anew
+            self.unsplit = self.take_rest()  # which is then split by the new delimiter and limit
         self.delimiter = delimiter
         self.max_length = max_length
         self._max_block = MAX_BLOCK
         if max_length is not None and max_length >= _LARGE_LIMIT:
             self._max_block = min(max_length, MAX_BLOCK)
 
-    def _split(self) -> None:
-        """Split the next block."""
+    def _split_next_block(self) -> None:
+        """Split the next block into `_lines`. Raises LineTooLongError."""
         if self._pos == len(self.unsplit):
             self.unsplit, self._pos, self._block = b"", 0, self._block[-1:]
             return
         if self._after_cr:
-            late_end = self._pass_end_of_cr()
+            late_end = self._consume_end_of_cr()
             if late_end and self.keep_ends and self._block:
                 self._block = late_end
-                self._give([late_end])
+                self._set_lines([late_end])
                 return
         if self._partial:
-            self._pull_back_delimiter()
+            self._unsplit_delimiter_start()
         if self._skipping:
             self._skip()
         end = self._end_of_block()
@@ -284,22 +314,22 @@ class LineSplitter:
         self._block = self.unsplit[self._pos : end]
         if self._partial:
             self._block = bytes(self._partial) + self._block
-        lines = self._cut(self._block, keep_ends=self.keep_ends)
+        lines = self._lines_of(self._block, keep_ends=self.keep_ends)
         if self.max_length is not None and len(self._block) > self.max_length:
             lines = self._check_block(lines, self.max_length)
         self._pos += len(self._block) - len(self._partial)
         if self._partial:
             self._partial.clear()
         self._after_cr = self.delimiter is ANY_LINE_END and self._block[-1] == _CR
-        self._give(lines)
+        self._set_lines(lines)
 
-    def _give(self, lines: list[bytes]) -> None:
+    def _set_lines(self, lines: list[bytes]) -> None:
         self._lines = lines
-        self._untaken = iter(lines)
-        self._given += len(lines)
+        self._remaining = iter(lines)
+        self._line_count += len(lines)
 
-    def _pass_end_of_cr(self) -> bytes:
-        """Pass over, and return, an LF or NUL that belongs to the CR before it."""
+    def _consume_end_of_cr(self) -> bytes:
+        """Consume and return an LF or NUL that belongs to the CR before it, or return b""."""
         if not self._after_cr or self._pos == len(self.unsplit):
             return b""
         self._after_cr = False
@@ -309,25 +339,28 @@ class LineSplitter:
         self._pos += 1
         return end
 
-    def _pull_back_delimiter(self) -> None:
-        """Put what may be the first part of a delimiter back in front of what has come since."""
+    def _unsplit_delimiter_start(self) -> None:
+        """Move a possible first part of a delimiter from the unfinished line back to `unsplit`.
+
+        Its other part may have arrived since: the two must be scanned together.
+        """
         overlap = self._overlap
         if overlap and self._partial and self._pos < len(self.unsplit):
             self.unsplit = bytes(self._partial[-overlap:]) + self.unsplit[self._pos :]
             self._pos = 0
             del self._partial[-overlap:]
 
-    def _last(self, skipped: bytes) -> bytes:
-        """What must be kept of skipped bytes, to find a delimiter that they may begin."""
+    def _delimiter_start(self, skipped: bytes) -> bytes:
+        """Return the end of `skipped` bytes, which may be the first part of a delimiter."""
         return skipped[-self._overlap :] if self._overlap else b""
 
     @property
     def _overlap(self) -> int:
-        """The most bytes at the end of an unfinished line that can be part of its end."""
+        """Largest number of bytes of an unfinished line that can be part of its delimiter."""
         return 0 if self.delimiter is ANY_LINE_END else len(self.delimiter) - 1
 
     def _skip(self) -> None:
-        """Pass over the rest of a line that was too long, and its end if that has come."""
+        """Skip the rest of a line that was too long, and its line end if that has arrived."""
         self._block = b""
         if self.delimiter is ANY_LINE_END:
             match = _CR_OR_LF.search(self.unsplit, self._pos)
@@ -337,15 +370,18 @@ class LineSplitter:
             start = self.unsplit.find(self.delimiter, self._pos)
             end = start + len(self.delimiter) if start >= 0 else 0
             if not end:
-                self._partial += self._last(self.unsplit[self._pos :])
+                self._partial += self._delimiter_start(self.unsplit[self._pos :])
         if end:
             self._partial.clear()
         self._skipping = not end
         self._pos = end or len(self.unsplit)
-        self._pass_end_of_cr()
+        self._consume_end_of_cr()
 
     def _end_of_block(self) -> int:
-        """Where in `unsplit` the next block ends, just after a line end; 0 if there is none."""
+        """Return the position in `unsplit` where the next block ends: just after a line end.
+
+        Return 0 if there is no line end.
+        """
         data, delimiter, start = self.unsplit, self.delimiter, self._pos
         while start < len(data):
             stop = start + self._block_size
@@ -353,15 +389,15 @@ class LineSplitter:
                 self._block_size = min(2 * self._block_size, self._max_block)
             if delimiter is ANY_LINE_END:
                 if stop >= len(data) and data[-1] == _LF:
-                    return len(data)  # as below, for what comes most
+                    return len(data)  # the same result as below, sooner, for the usual case
                 end = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
                 if end and data[end - 1] == _CR and data[end : end + 1] in _ENDS_OF_CR:
                     end += 1
             else:
                 end = data.rfind(delimiter, start, stop + self._overlap) + 1
                 if end:
-                    # The last one that is found need not be one of those that a reader who comes
-                    # from the front meets: b"aaa" holds b"aa" once.
+                    # `rfind` may find a delimiter that a scan from the front does not meet: it
+                    # finds the second b"aa" in b"aaa", where a scan meets the first one only.
                     end += self._overlap
                     end -= len(data[self._pos : end].split(delimiter)[-1])
             if end:
@@ -369,16 +405,16 @@ class LineSplitter:
             start = stop
         return 0
 
-    def _cut(self, block: bytes, *, keep_ends: bool) -> list[bytes]:
-        """The lines of `block`, which ends with a line end."""
+    def _lines_of(self, block: bytes, *, keep_ends: bool) -> list[bytes]:
+        """Return the lines of `block`, which ends with a line end."""
         if self.delimiter is not ANY_LINE_END:
             lines = block.split(self.delimiter)[:-1]
             return [line + self.delimiter for line in lines] if keep_ends else lines
         if _CR not in block and not keep_ends:
-            return block.split(b"\n")[:-1]  # a third less time than `splitlines`
+            return block.split(b"\n")[:-1]  # takes a third less time than `splitlines`
         if 0 not in block:
             return block.splitlines(keep_ends)
-        # CR LF in the place of CR NUL: of the same length, and known to `splitlines`.
+        # `splitlines` does not split at CR NUL. It does split at CR LF, which has the same length.
         lines = block.replace(b"\r\0", b"\r\n").splitlines(keep_ends)
         if keep_ends:
             starts = accumulate(map(len, lines[:-1]), initial=0)
@@ -386,33 +422,37 @@ class LineSplitter:
         return lines
 
     def _check_block(self, lines: list[bytes], max_length: int) -> list[bytes]:
-        """The lines before the first that is too long; refuse that one if it comes first."""
+        """Return the lines before the first one that is too long.
+
+        Shorten the block to them. If the first line of all is too long, raise LineTooLongError.
+        """
         if max(map(len, lines)) <= max_length:
             return lines
-        bare = self._cut(self._block, keep_ends=False) if self.keep_ends else lines
+        bare = self._lines_of(self._block, keep_ends=False) if self.keep_ends else lines
         for count, line in enumerate(bare):
             if len(line) > max_length:
                 if not count:
                     self._pos += len(line) - len(self._partial)
-                    self._refuse(line, max_length)
-                ends = self._cut(self._block, keep_ends=True)[:count]
+                    self._raise_too_long(line, max_length)
+                ends = self._lines_of(self._block, keep_ends=True)[:count]
                 self._block = self._block[: sum(map(len, ends))]
                 return lines[:count]
         return lines
 
     def _check_partial(self) -> None:
-        """Refuse an unfinished line once it can only end as one that is too long."""
+        """Raise LineTooLongError if the unfinished line is too long wherever it ends."""
         if self.max_length is None or self._skipping:
             return
-        # As LineReceiver does. For a delimiter of one byte, one byte later: so a caller who puts
-        # back what is beyond the limit and the delimiter has at least a byte to put back.
+        # As in Twisted's LineReceiver: the last bytes may be the first part of the delimiter. For a
+        # delimiter of one byte, the line may be one byte longer: a caller that puts back the bytes
+        # beyond the limit and the delimiter then has at least one byte to put back.
         if len(self._partial) > self.max_length + max(len(self.delimiter) - 1, 1):
-            self._refuse(bytes(self._partial), self.max_length)
+            self._raise_too_long(bytes(self._partial), self.max_length)
 
-    def _refuse(self, line: bytes, max_length: int) -> NoReturn:
+    def _raise_too_long(self, line: bytes, max_length: int) -> NoReturn:
         self._block_size = MIN_BLOCK
         self._skipping = True
-        self._given += 1
+        self._line_count += 1
         self._partial.clear()
-        self._partial += self._last(line)
+        self._partial += self._delimiter_start(line)
         raise LineTooLongError(line, max_length)

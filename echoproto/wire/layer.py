@@ -1,27 +1,40 @@
-"""The layers of a connection, and the pipeline that joins them. No I/O, no clock.
+"""The layers of a connection, and the pipeline that joins them. No I/O and no clock.
 
-A layer stands between the bytes on the wire below it and the bytes of the application above it:
-TLS, telnet. It has three verbs:
+A layer (TLS, telnet) stands between the bytes on the wire below it and the bytes of the application
+above it. It has three verbs:
 
-- `receive(data)` takes bytes from below and gives what they mean, one event after another. Each
-  event is found when it is asked for, so what the application changes after one event holds for
-  the next; an iterator may be dropped at any event, and `receive(b"")` goes on from there, also
-  with what `eof` has begun.
-- `send(data)` takes bytes from above and returns the bytes that go below.
-- `eof()` says that below has ended. It gives what was still held, then `Ended`.
+- `receive(data)` takes bytes from below, and returns an iterator over the events that they mean.
+- `send(data)` takes bytes from above, and returns the bytes to pass down.
+- `eof()` notifies the layer that the peer has sent its last byte. It returns an iterator over the
+  events that were pending, and then `Ended`.
 
-`finish` is the end of the other direction: the last byte from above was sent.
+A fourth method, `finish()`, ends the other direction: it notifies the layer that the application
+has sent its last byte, and returns the bytes that notify the peer.
 
-Events are of three kinds. `DataReceived` goes to the layer above. `Reply` is to be sent below, as
-it is, before whatever the events after it make the application send. All others, `Ended` among
-them, go to the application.
+The rules of the iterators:
 
-A connection does this, whoever moves its bytes:
+- A layer finds an event only when the iterator is asked for it. Anything that the application
+  changes after one event is therefore in effect for the next.
+- The caller may drop an iterator after any event. `receive(b"")` continues from there, with pending
+  data and with an end that `eof` has reported.
 
-1. Iterate over `pipeline.receive(data)` for what has arrived, and over `pipeline.eof()` once the
-   peer has ended. Send each `Reply` to the peer, and act on all other events, in their order.
-2. Send `pipeline.send(data)` for what the application sends. An empty pipeline changes nothing.
-3. To end its side, send `pipeline.finish()`, then half-close.
+There are three kinds of events:
+
+- `DataReceived` goes to the layer above.
+- `Reply` goes to the peer: it must be sent before anything that a later event makes the application
+  send.
+- All other events, `Ended` included, go to the application.
+
+To use a pipeline, a connection does the following, whether Twisted or asyncio moves its bytes:
+
+1. For each chunk that arrives, iterate over `pipeline.receive(data)`. After the peer has sent its
+   last byte, iterate over `pipeline.eof()`. Send each `Reply` to the peer and act on every other
+   event, in their order.
+2. To send data of the application, send `pipeline.send(data)`. An empty pipeline changes nothing.
+3. To end the local side, send `pipeline.finish()`, then half-close.
+
+The layers (`tls`, `telnet.codec`) import this module. `ServerConnection` and `ClientConnection` are
+above the pipeline.
 """
 
 from __future__ import annotations
@@ -33,13 +46,13 @@ if TYPE_CHECKING:
 
 
 class DataReceived(NamedTuple):
-    """Bytes for the layer above, or for the application; never empty."""
+    """Bytes for the layer above, or for the application. `data` is never empty."""
 
     data: bytes
 
 
 class Reply(NamedTuple):
-    """Bytes to be sent below, before whatever the events after it make the application send."""
+    """Bytes to pass down at once, before anything that a later event makes the application send."""
 
     data: bytes
 
@@ -47,122 +60,126 @@ class Reply(NamedTuple):
 class Ended(NamedTuple):
     """The peer has sent its last byte.
 
-    `clean` is false where a layer has a way of its own to say so and the peer did not use it: a
-    TLS connection may then have been cut off by someone else (RFC 8446, section 6.1).
+    `clean` is false if a layer has its own way to mark the end, and the peer has not used it. A TLS
+    connection without close_notify may have been cut off by a third party (RFC 8446, section 6.1).
     """
 
     clean: bool = True
 
 
 class Layer:
-    """A layer that changes nothing, for others to inherit from.
+    """A layer that changes nothing: the base class of the other layers.
 
-    Take `data` when `receive` is called, and not when its iterator is first asked: an iterator that
-    is dropped before then must lose nothing. So do not write `receive` itself as a generator.
+    A subclass must take `data` when `receive` is called, not when its iterator is first used: an
+    iterator that is dropped before its first event must lose nothing. Therefore `receive` itself
+    must not be a generator function.
     """
 
-    _held = b""  # what was received, and not given yet
-    _has_ended = False
+    _arrived = b""  # received, but not yet yielded
+    _has_ended = False  # `eof` was called, and `Ended` is not yet yielded
 
     def receive(self, data: bytes) -> Iterator[NamedTuple]:
-        """Take `data` from below; give the events of all that has arrived."""
-        self._held += data
-        return self._give()
+        """Take `data` from below. Return the events of everything that is pending."""
+        self._arrived += data
+        return self._find_events()
 
     def eof(self) -> Iterator[NamedTuple]:
-        """Below has ended: give the events of what is still held, then `Ended`."""
+        """Handle the end of input from below. Return the pending events, then `Ended`."""
         self._has_ended = True
-        return self._give()
+        return self._find_events()
 
-    def _give(self) -> Iterator[NamedTuple]:
-        if self._held:
-            held, self._held = self._held, b""
-            yield DataReceived(held)
+    def _find_events(self) -> Iterator[NamedTuple]:
+        if self._arrived:
+            arrived, self._arrived = self._arrived, b""
+            yield DataReceived(arrived)
         if self._has_ended:
             self._has_ended = False
             yield Ended()
 
     def send(self, data: bytes) -> bytes:
-        """Take `data` from above; return the bytes that go below, perhaps none yet."""
+        """Take `data` from above. Return the bytes to pass down, which may be none for now."""
         return data
 
     def finish(self) -> bytes:
-        """The last byte from above was sent: return the bytes that say so to the peer."""
+        """End the local side. Return the bytes that notify the peer, if the layer has any."""
         return b""
 
 
 class Pipeline(Layer):
-    """Layers as one; `layers` are in their order, from the wire up.
+    """Several layers joined into one. `layers` lists them from the wire up.
 
-    It keeps what has arrived until the lowest layer is asked for it, and that the peer has ended:
-    so an iterator may be dropped at any event here too.
+    The pipeline keeps the bytes that have arrived, and the end of input, until the lowest layer
+    takes them. An iterator can therefore be dropped after any event here too.
     """
 
     def __init__(self, layers: Sequence[Layer] = ()) -> None:
         self.layers = tuple(layers)
-        self._arrived = b""  # what no layer has yet
-        self._ended = False  # below has ended, and no layer knows it yet
-        self._clean = True  # no layer has seen another end
-        if len(self.layers) == 1:  # there is nothing to join, and it costs half as much
-            one = self.layers[0]
+        self._arrived = b""  # received, but not yet passed to the lowest layer
+        self._ended = False  # input has ended, but the lowest layer is not yet notified
+        self._ended_cleanly = True  # no layer has reported an end that is not clean
+        if len(self.layers) == 1:  # calling the one layer directly costs half as much
+            only_layer = self.layers[0]
             for name in ("receive", "eof", "send", "finish"):
-                setattr(self, name, getattr(one, name))
+                setattr(self, name, getattr(only_layer, name))
 
     def receive(self, data: bytes) -> Iterator[NamedTuple]:
-        """Take `data`, at once; give the events of all that has arrived, the oldest first."""
+        """Take `data` at once. Return the events of everything pending, oldest data first."""
         self._arrived += data
         return self._find_events()
 
     def eof(self) -> Iterator[NamedTuple]:
-        """The peer has ended, below all layers."""
+        """Handle the end of input below all layers. Return the pending events, then `Ended`."""
         self._ended = True
         return self._find_events()
 
     def _find_events(self) -> Iterator[NamedTuple]:
-        for depth in reversed(range(1, len(self.layers))):  # what is highest arrived first
-            yield from self._raise(depth, self.layers[depth].receive(b""))
+        for depth in reversed(range(1, len(self.layers))):  # the highest layer has the oldest data
+            yield from self._dispatch(depth, self.layers[depth].receive(b""))
         lowest = self.layers[0] if self.layers else Layer()
         arrived, self._arrived = self._arrived, b""
-        yield from self._raise(0, lowest.receive(arrived))
+        yield from self._dispatch(0, lowest.receive(arrived))
         if self._ended:
             self._ended = False
-            yield from self._raise(0, lowest.eof())
+            yield from self._dispatch(0, lowest.eof())
 
     def send(self, data: bytes) -> bytes:
-        """Pass `data` down through all layers."""
+        """Pass `data` down through all layers. Return the bytes for the wire."""
         for layer in reversed(self.layers):
             data = layer.send(data)
         return data
 
     def send_below(self, layer: Layer, data: bytes) -> bytes:
-        """Pass what `layer` itself has to say down through the layers below it."""
+        """Pass bytes that `layer` itself sends down through the layers below it.
+
+        Return the bytes for the wire. Raises ValueError if `layer` is not in this pipeline.
+        """
         for below in reversed(self.layers[: self.layers.index(layer)]):
             data = below.send(data)
         return data
 
     def finish(self) -> bytes:
-        """End our side: each layer says so, the highest first."""
+        """End the local side of each layer, the highest first. Return the bytes for the wire."""
         last = b""
         for layer in reversed(self.layers):
             last = (layer.send(last) if last else b"") + layer.finish()
         return last
 
-    def _raise(self, depth: int, events: Iterable[NamedTuple]) -> Iterator[NamedTuple]:
-        """Pass the events of the layer at `depth` on: up, down, or to the application."""
+    def _dispatch(self, depth: int, events: Iterable[NamedTuple]) -> Iterator[NamedTuple]:
+        """Dispatch the events of the layer at `depth`: up, down, or to the application."""
         above = depth + 1
         for event in events:
             match event:
                 case DataReceived(data) if above < len(self.layers):
-                    yield from self._raise(above, self.layers[above].receive(data))
+                    yield from self._dispatch(above, self.layers[above].receive(data))
                 case Ended(clean):
-                    self._clean = self._clean and clean
+                    self._ended_cleanly = self._ended_cleanly and clean
                     if above < len(self.layers):
-                        yield from self._raise(above, self.layers[above].eof())
+                        yield from self._dispatch(above, self.layers[above].eof())
                     else:
-                        yield Ended(self._clean)
+                        yield Ended(self._ended_cleanly)
                 case Reply(data) if depth:
                     wire = self.send_below(self.layers[depth], data)
-                    if wire:  # else a layer keeps it for later
+                    if wire:  # otherwise a layer below keeps the bytes until it can send them
                         yield Reply(wire)
                 case _:
                     yield event

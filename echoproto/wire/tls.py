@@ -1,13 +1,15 @@
-"""TLS as a layer, for both sides, on the standard library's `ssl.MemoryBIO`. No I/O.
+"""TLS as a layer, for both sides, on `ssl.MemoryBIO` of the standard library. No I/O.
 
-Three things are done otherwise than by most who use OpenSSL:
+Three things differ from most programs that use OpenSSL:
 
-- The two directions end each by itself (RFC 8446, section 6.1): after `Ended` one can still send,
-  and after `finish` still receive.
-- What is sent while OpenSSL cannot encrypt it waits here: before the handshake is done, and in TLS
-  1.2 while keys are renegotiated. It goes out, as a Reply, once that is over.
-- OpenSSL is asked for data only where something has arrived that it has not looked at. To ask until
-  it says that there is no more would cost an exception for every message.
+- The two directions end separately (RFC 8446, section 6.1). The caller can still send after
+  `Ended`, and still receives after `finish`.
+- Data that OpenSSL cannot encrypt yet is kept here: before the handshake has completed, and, in TLS
+  1.2, during renegotiation. It leaves as a `Reply` as soon as OpenSSL can encrypt it.
+- The layer asks OpenSSL for data only while bytes have arrived that OpenSSL has not read. Asking
+  until OpenSSL has no more data would cost an exception for each message.
+
+`layer` defines the verbs. The pipelines of the server and the client put this layer at the bottom.
 """
 
 from __future__ import annotations
@@ -21,23 +23,30 @@ from echoproto.wire.layer import DataReceived, Ended, Layer, Reply
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RECORD: Final = 2**14
-"""Bytes of data in a record, at most (RFC 8446, section 5.1): one read takes a record whole."""
+_MAX_RECORD: Final = 2**14
+"""Largest number of data bytes in a record (RFC 8446, section 5.1): one read takes a record."""
 
-_PIECE: Final = 4 * _RECORD
-"""Bytes that are encrypted at a time: OpenSSL's buffer grows to what it held once, and stays so."""
+_MAX_WRITE: Final = 4 * _MAX_RECORD
+"""Largest number of bytes to encrypt at a time. OpenSSL's buffer grows and never shrinks again."""
 
 
 class HandshakeCompleted(NamedTuple):
-    """Keys are agreed, and certificates are checked: from now on data goes both ways."""
+    """The handshake has completed: keys are agreed and certificates are verified.
+
+    From now on, data can go in both directions.
+    """
 
 
 class TLS(Layer):
-    """One end of a TLS connection. `server_hostname` is who a client wants to talk to.
+    """One end of a TLS connection.
 
-    A client begins: its first message is the Reply that `receive(b"")` gives. Where the peer, or
-    its certificate, is not as it should be, `receive` and `eof` give the Reply that tells it so, if
-    OpenSSL has one, and raise ssl.SSLError; after that the connection is only to be closed.
+    `server_side` selects the server's role. `server_hostname` is the host name that the client
+    connects to and verifies, if `context` checks host names; a server ignores it.
+
+    The client sends first: its first message is the `Reply` that `receive(b"")` yields. If the peer
+    breaks the protocol or its certificate is not accepted, the iterators of `receive` and `eof`
+    yield the alert for the peer as a `Reply`, if OpenSSL has one, and raise ssl.SSLError. Then the
+    caller must close the connection.
     """
 
     def __init__(
@@ -52,42 +61,49 @@ class TLS(Layer):
             self._incoming, self._outgoing, server_side, None if server_side else server_hostname
         )
         self.is_established = False
-        """The handshake is done."""
+        """Whether the handshake has completed."""
         self.is_finished = False
-        """We have ended our side: close_notify was given out."""
+        """Whether the local side has ended: close_notify was returned or yielded."""
         self.received = 0
-        """Bytes of data that have come, decrypted."""
-        self._can_send = False  # at once: nothing waits, and `finish` was not called
-        self._is_ending = False  # `finish` was called
+        """Number of decrypted bytes received."""
+        self._can_send = False  # at once: nothing is pending, and `finish` was not called
+        self._is_finishing = False  # `finish` was called
         self._tcp_has_ended = False  # `eof` was called
-        self._has_ended = False  # `Ended` was given
-        self._pending = b""  # to be encrypted once that is possible
-        self._pending_error: ssl.SSLError | None = None  # what `take` met in place of data
+        self._has_ended = False  # `Ended` was yielded
+        self._pending = b""  # to be encrypted as soon as OpenSSL can
+        self._pending_error: ssl.SSLError | None = None  # raised in `take`, for `receive` to handle
 
     @property
     def pending(self) -> int:
-        """Bytes that were sent and cannot be encrypted yet: the peer can make that last."""
+        """Number of bytes passed to `send` that cannot be encrypted yet.
+
+        The peer can delay them for as long as it delays a handshake.
+        """
         return len(self._pending)
 
     def receive(self, data: bytes) -> Iterator[NamedTuple]:
-        """Take `data`, at once; give what it holds, a record at a time."""
-        if data and not self._has_ended:  # what comes later is ignored (RFC 8446, section 6.1)
+        """Take `data` at once. Return its events, with one `DataReceived` for each record.
+
+        The iterator raises ssl.SSLError.
+        """
+        if data and not self._has_ended:  # ignore data after close_notify (RFC 8446, section 6.1)
             self._incoming.write(data)
         return self._find_events()
 
     def take(self, data: bytes) -> bytes | None:
-        """Take `data`; return what it holds, if it is simply a record of data or a part of one.
+        """Take `data`, and return the decrypted bytes of the first record.
 
-        A message is nearly always one record, and this is all that it costs. If None is returned,
-        or `has_more` is true then, `receive(b"")` has the rest.
+        Return b"" if that record is not complete yet, and None if only `receive` can handle it.
+        After None, or while `has_more` is true, iterate over `receive(b"")` for the rest. A message
+        is nearly always one record, and this method is then all that it costs.
         """
         incoming = self._incoming
         if incoming.pending or self._has_ended or not self._can_send:
-            self.receive(data)  # which takes it
+            self.receive(data)  # takes `data`, although nothing uses the iterator
             return None
         incoming.write(data)
         try:
-            plain = self._tls.read(_RECORD)
+            plain = self._tls.read(_MAX_RECORD)
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
@@ -100,114 +116,131 @@ class TLS(Layer):
 
     @property
     def has_more(self) -> bool:
-        """Whether `receive(b"")` gives something, after `take`."""
+        """Whether `receive(b"")` yields more events, after `take`."""
         return bool(self._incoming.pending or self._outgoing.pending)
 
     def eof(self) -> Iterator[NamedTuple]:
-        """TCP has ended. If TLS has not, then anyone may have cut the connection off."""
+        """Handle the end of the TCP stream. Return the pending events, then `Ended`.
+
+        Without close_notify before it, `Ended.clean` is false, because a third party may have cut
+        the connection off. The iterator raises ssl.SSLError if the handshake was not completed.
+        """
         self._tcp_has_ended = True
         return self._find_events()
 
     def send(self, data: bytes) -> bytes:
-        """Encrypt `data`. What is sent after `finish` is dropped. Raises ssl.SSLError."""
-        if self._can_send and 0 < len(data) <= _PIECE:
+        """Encrypt `data`, and return the bytes to pass down. Data after `finish` is dropped.
+
+        Raises ssl.SSLError.
+        """
+        if self._can_send and 0 < len(data) <= _MAX_WRITE:
             try:
                 self._tls.write(data)
                 return self._outgoing.read()
             except ssl.SSLWantReadError:
                 self._can_send = False
-        if not self._is_ending:
+        if not self._is_finishing:
             self._pending += data
         return self._encrypt_pending()
 
     def finish(self) -> bytes:
-        """End our side with close_notify, after all that waits."""
-        self._is_ending, self._can_send = True, False
+        """End the local side with close_notify, after all pending data.
+
+        Return the bytes to pass down.
+        """
+        self._is_finishing, self._can_send = True, False
         return self._encrypt_pending()
 
     def _find_events(self) -> Iterator[NamedTuple]:
         incoming, outgoing = self._incoming, self._outgoing
         if not self.is_established:
-            yield from self._shake_hands()
+            yield from self._continue_handshake()
         if self._pending_error is not None:
             error, self._pending_error = self._pending_error, None
-            yield from self._without_data(error)
+            yield from self._handle_error(error)
         while True:
-            # What OpenSSL answers of itself (new keys, for one) is given after the data that came
-            # with it, not before: if the iterator is dropped there, nothing is lost. The order on
-            # the wire is the same, as it also leaves with what the application sends meanwhile.
+            # OpenSSL has replies of its own (to a key update, for example). They are yielded after
+            # the data that arrived with the request, not before: if the caller drops the iterator
+            # at that data, no reply is lost. The order on the wire does not change, because `send`
+            # also returns these replies, with anything that the application sends meanwhile.
             if (outgoing.pending or not self._can_send) and (reply := self._encrypt_pending()):
                 yield Reply(reply)
             if not incoming.pending or not self.is_established:
                 break
             try:
-                plain = self._tls.read(_RECORD)
+                plain = self._tls.read(_MAX_RECORD)
             except ssl.SSLError as error:
-                yield from self._without_data(error)
+                yield from self._handle_error(error)
             else:
                 self.received += len(plain)
-                yield DataReceived(plain) if plain else self._end(clean=True)
+                yield DataReceived(plain) if plain else self._end_receiving(clean=True)
         if self._tcp_has_ended and not self.is_established:
             incoming.write_eof()
-            yield from self._shake_hands()  # which raises what OpenSSL calls that
+            yield from self._continue_handshake()  # raises OpenSSL's error for this case
         elif self._tcp_has_ended and not self._has_ended:
-            yield self._end(clean=False)
+            yield self._end_receiving(clean=False)
 
-    def _shake_hands(self) -> Iterator[NamedTuple]:
-        """Go on with the handshake, as far as what has arrived lets it."""
+    def _continue_handshake(self) -> Iterator[NamedTuple]:
+        """Continue the handshake with what has arrived. Raises ssl.SSLError."""
         try:
             self._tls.do_handshake()
         except ssl.SSLError as error:
-            yield from self._without_data(error)
+            yield from self._handle_error(error)
         else:
             self.is_established = True
             yield HandshakeCompleted()
 
-    def _without_data(self, error: ssl.SSLError) -> Iterator[NamedTuple]:
-        """Act on what OpenSSL raises where there is no data for us."""
+    def _handle_error(self, error: ssl.SSLError) -> Iterator[NamedTuple]:
+        """Handle an error that OpenSSL raised in place of data; raise it if it is fatal."""
         match error:
             case ssl.SSLWantReadError():
-                pass  # a record is not whole, or it was none of data
+                pass  # a record is not complete, or it carried no data
             case ssl.SSLZeroReturnError():
-                yield self._end(clean=True)  # so OpenSSL says it where we have ended too
+                # After our own close_notify, OpenSSL reports the peer's by this error.
+                yield self._end_receiving(clean=True)
             case _:
                 if self._outgoing.pending:
                     yield Reply(self._outgoing.read())
                 raise error
 
-    def _end(self, *, clean: bool) -> Ended:
+    def _end_receiving(self, *, clean: bool) -> Ended:
         self._has_ended = True
         self._incoming.read()
         return Ended(clean)
 
     def _encrypt_pending(self) -> bytes:
-        """Encrypt what waits, then end our side if that is asked for; as far as OpenSSL lets us.
+        """Encrypt pending data, as far as OpenSSL can; after the last byte, end the local side.
 
-        Returns all that is to be sent, also what OpenSSL itself has to say.
+        The local side ends only if `finish` was called. Return everything to send, including
+        OpenSSL's own messages.
         """
         if not self.is_established:
             return self._outgoing.read()
-        pieces, waiting, done = [], memoryview(self._pending), 0
+        pieces, pending, done = [], memoryview(self._pending), 0
         with suppress(ssl.SSLWantReadError):
-            while done < len(waiting):
-                self._tls.write(waiting[done : done + _PIECE])
-                done += _PIECE
+            while done < len(pending):
+                self._tls.write(pending[done : done + _MAX_WRITE])
+                done += _MAX_WRITE
                 pieces.append(self._outgoing.read())
         self._pending = self._pending[done:]
-        self._can_send = not self._pending and not self._is_ending
-        if self._is_ending and not self._pending and not self.is_finished:
-            self._notify_close()
+        self._can_send = not self._pending and not self._is_finishing
+        if self._is_finishing and not self._pending and not self.is_finished:
+            self._write_close_notify()
         return b"".join([*pieces, self._outgoing.read()])
 
-    def _notify_close(self) -> None:
-        """Give out close_notify. OpenSSL then reads, and would drop data: so it finds none."""
+    def _write_close_notify(self) -> None:
+        """Write close_notify.
+
+        After that OpenSSL reads, and would drop any data that it reads. The bytes that it has not
+        read yet are therefore removed before the call, and put back after it.
+        """
         unread = self._incoming.read()
         try:
             self._tls.unwrap()
             self.is_finished = True
         except ssl.SSLWantReadError:
-            self.is_finished = True  # what it misses is the peer's, and that is for `receive`
+            self.is_finished = True  # only the peer's close_notify is missing: `receive` reads it
         except ssl.SSLError:
-            pass  # while keys are renegotiated, it is not taken: later, then
+            pass  # OpenSSL cannot write it during renegotiation: a later call tries again
         if unread:
             self._incoming.write(unread)

@@ -70,10 +70,10 @@ def test_log_in_to_telnetlib3(form, tmp_path):
         enter(terminal, "options")
         terminal.wait_for(
             "echoproto> options",
-            "The server sends 8-bit data as it is (BINARY).",
-            "This shell sends 8-bit data as it is (BINARY).",
-            "This shell tells its terminal type, dumb (TTYPE).",
-            "This shell tells its window size, 100x30 (NAWS).",
+            "The server sends 8-bit data unchanged (BINARY).",
+            "This shell sends 8-bit data unchanged (BINARY).",
+            "This shell sends its terminal type, dumb (TTYPE).",
+            "This shell sends its window size, 100x30 (NAWS).",
             "$",
         )
         enter(terminal, "exit")
@@ -94,12 +94,12 @@ def test_telnetlib3_s_own_shell_which_echoes_all(tmp_path):
         enter(terminal, "options")
         terminal.wait_for(
             "echoproto> options",
-            "The server sends 8-bit data as it is (BINARY).",
-            "The server echoes what is typed, so that it is hidden here (ECHO).",
+            "The server sends 8-bit data unchanged (BINARY).",
+            "The server echoes what you type, so this shell hides it (ECHO).",
             "The server sends no go-ahead (SGA).",
-            "This shell sends 8-bit data as it is (BINARY).",
-            "This shell tells its terminal type, dumb (TTYPE).",
-            "This shell tells its window size, 80x24 (NAWS).",
+            "This shell sends 8-bit data unchanged (BINARY).",
+            "This shell sends its terminal type, dumb (TTYPE).",
+            "This shell sends its window size, 80x24 (NAWS).",
             "tel:sh>",
         )
         enter(terminal, "quit")

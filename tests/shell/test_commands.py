@@ -49,8 +49,10 @@ def test_options_lists_what_was_agreed():
     assert answer("options", shell) == "The server has not negotiated telnet.\n"
     shell.say(WILL + ECHO)
     assert answer("options", shell) == (
-        "The server echoes what is typed, so that it is hidden here (ECHO).\n"
-        "This shell has no options in effect.\n"
+        "The server echoes what you type, so this shell hides it (ECHO).
+"
+        "This shell has no options in effect.
+"
     )
 
 
@@ -169,13 +171,13 @@ def test_all_options_together_are_a_line_each_the_servers_first():
     agreed = [(SAYS[side], option) for side in Side for option in SHELL_POLICY.of(side)]
     lines = describe_options(codec_that_heard(*agreed))
     assert lines == [
-        "The server sends 8-bit data as it is (BINARY).",
-        "The server echoes what is typed, so that it is hidden here (ECHO).",
+        "The server sends 8-bit data unchanged (BINARY).",
+        "The server echoes what you type, so this shell hides it (ECHO).",
         "The server sends no go-ahead (SGA).",
-        "This shell sends 8-bit data as it is (BINARY).",
+        "This shell sends 8-bit data unchanged (BINARY).",
         "This shell sends no go-ahead (SGA).",
-        "This shell tells its terminal type, dumb (TTYPE).",
-        "This shell tells its window size, 80x24 (NAWS).",
+        "This shell sends its terminal type, dumb (TTYPE).",
+        "This shell sends its window size, 80x24 (NAWS).",
     ]
 
 
@@ -188,7 +190,7 @@ def test_whatever_a_server_proposes_there_are_words_for_what_comes_of_it():
 def test_the_window_size_is_the_present_one():
     codec = codec_that_heard((Command.DO, Option.NAWS))
     codec.resize(100, 50)
-    assert describe_options(codec)[-1] == "This shell tells its window size, 100x50 (NAWS)."
+    assert describe_options(codec)[-1] == "This shell sends its window size, 100x50 (NAWS)."
 
 
 def test_where_nothing_is_agreed_on_that_is_said():
@@ -221,8 +223,8 @@ def test_commands_typed_in_the_shell():
         await peer.say(WILL + ECHO + DO + NAWS)
         await peer.has_received(size)
         type_("\x1doptions" + ENTER)
-        await screen.shows("This shell tells its window size, 80x24 (NAWS).")
+        await screen.shows("This shell sends its window size, 80x24 (NAWS).")
 
     received, shown = in_shell(script)
-    assert "The server echoes what is typed, so that it is hidden here (ECHO).\r\n" in shown.text
+    assert "The server echoes what you type, so this shell hides it (ECHO).\r\n" in shown.text
     assert received == DO + ECHO + WILL + NAWS + size

@@ -1,1 +1,1 @@
-"""Telnet without I/O: `codec` is the layer; the other modules are its parts."""
+"""Telnet without I/O. `codec` is the layer; the other modules are its parts."""

@@ -1,20 +1,22 @@
-"""Telnet as a layer: what the commands of the peer mean, what is answered, what is sent.
+"""Telnet as a layer: handle the commands of the peer, reply to them, and escape data to send.
 
-The rules (RFC 854 and 855 unless another is named):
+The rules (RFC 854 and RFC 855, unless another RFC is named):
 
-- Commands may stand anywhere, and may be cut anywhere: the events are the same. `scanner` cuts the
-  stream, and has the rule of the mode "auto".
-- An option is agreed in each direction by itself, by the Q method of RFC 1143 (`negotiation`). A
-  Policy says what is agreed to; all else is refused. What each option is, is in `options`.
-- Outside of BINARY (RFC 856), CR NUL is received as CR, and CR LF stays CR LF: either is the end
-  of a line (RFC 1123, 3.3.1), as `framing` has it. A CR that no LF follows is sent as CR NUL.
-- TIMING-MARK (RFC 860) is answered in its place among the data. So is AYT, with text.
-- Replies never exceed what was received by more than MAX_REPLY_EXCESS bytes: a negotiation is
-  answered with as many bytes as it has, and other answers are left out once they would be
-  too many.
+- A command may stand anywhere in the stream, and a chunk may end anywhere in a command: the events
+  are the same. `scanner` cuts the stream, and implements mode "auto".
+- Each direction of an option is negotiated separately, by the Q method of RFC 1143 (`negotiation`).
+  The Policy lists the options to agree to; every other option is refused. `options` is the table of
+  options.
+- Unless BINARY (RFC 856) is in effect, CR NUL is received as CR, and CR LF stays CR LF. Both are
+  line ends (RFC 1123, section 3.3.1), and `framing` accepts both. A CR that no LF follows is sent
+  as CR NUL.
+- TIMING-MARK (RFC 860) is answered in its place among the data. AYT is answered there too, with
+  text.
+- All replies together exceed the bytes received by at most MAX_REPLY_EXCESS bytes. The reply to a
+  negotiation is as long as the request. Any other reply that would exceed the bound is omitted.
 
-The verbs are those of every layer (`layer`). The bytes that `command`, `request`, `subnegotiate`
-and `resize` return are sent as they are, below this layer.
+`layer` defines the verbs. The bytes that `command`, `request`, `subnegotiate` and `resize` return
+must be sent unchanged, below this layer (`Pipeline.send_below`).
 """
 
 from __future__ import annotations
@@ -43,10 +45,10 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.negotiation import Outcome, Policy
 
 MAX_REPLY_EXCESS: Final = 512
-"""Bytes that all answers may have together, beyond what was received."""
+"""Number of bytes by which all replies together may exceed the bytes received."""
 
 MAX_SUBNEGOTIATION: Final = 1024
-"""Bytes of one subnegotiation; a longer one is dropped."""
+"""Largest number of bytes in a subnegotiation. A longer one is dropped."""
 
 
 Event: TypeAlias = (
@@ -66,9 +68,12 @@ _SE: Final = b"\xff\xf0"
 class TelnetCodec(Layer):
     """One end of a telnet connection.
 
-    `mode` says when it is telnet: "always", "never", or "auto", once the peer shows it. `ayt` is
-    the text that answers AYT. `terminal_type` is told where TTYPE is on for us; `window_size`,
-    columns and rows, where NAWS is. Where TTYPE is on for the peer, it is asked for its own.
+    `policy` lists the options to agree to. `mode` defines when the connection is telnet: "always",
+    "never", or "auto", which means as soon as the peer shows that it is telnet. `ayt` is the text
+    that answers AYT. `terminal_type` is sent when the peer asks for it while TTYPE is in effect on
+    the local side. `window_size` (columns by rows) is sent when NAWS comes into effect on the local
+    side, and by `resize`. When TTYPE comes into effect on the remote side, the layer asks the peer
+    for its terminal type.
     """
 
     __slots__ = (
@@ -99,24 +104,24 @@ class TelnetCodec(Layer):
         self.window_size = window_size
         self._negotiation = Negotiation(policy)
         self._scanner = Scanner(mode)
-        self._after_cr = False  # the last data ended with CR: a NUL next belongs to it
-        self._subnegotiation: bytearray | None = None  # what has come of one that is not over
+        self._after_cr = False  # the last data ended with CR: a following NUL belongs to it
+        self._subnegotiation: bytearray | None = None  # the start of an unfinished subnegotiation
         self._events: deque[Event] = deque()
-        self._reply = bytearray()  # to be given before _events
-        self._replied = 0  # bytes that all replies had
-        self._ended = False  # Ended is to be given, once all else is
+        self._reply = bytearray()  # must be yielded before `_events`
+        self._replied = 0  # number of bytes in all replies so far
+        self._ended = False  # `eof` was called, and `Ended` is not yet yielded
 
-    # What arrives
+    # Receiving
 
     def receive(self, data: bytes) -> Iterator[Event]:
-        """Take `data`, at once; give the events of all that has arrived."""
+        """Take `data` at once. Return the events of everything that is pending."""
         self._scanner.feed(data)
         return self._find_events()
 
     def eof(self) -> Iterator[Event]:
-        """Below has ended: give the events of what has arrived, then what is held, then `Ended`.
+        """Handle the end of input from below. Return the pending events, then `Ended`.
 
-        Held is a last 255 of a peer that has not shown whether it is telnet: that is data.
+        If the peer has not shown whether it is telnet, a byte 255 at the end is delivered as data.
         """
         self._ended = True
         return self._find_events()
@@ -126,11 +131,11 @@ class TelnetCodec(Layer):
         while True:
             while not events and (piece := scanner.next()) is not None:
                 if isinstance(piece, bytes):
-                    self._take_data(piece)
+                    self._handle_data(piece)
                 elif isinstance(piece, TelnetStarted):
                     events.append(piece)
                 else:
-                    self._take_command(*piece)
+                    self._handle_command(*piece)
             if self._reply:
                 reply = Reply(bytes(self._reply))
                 self._reply.clear()
@@ -147,23 +152,27 @@ class TelnetCodec(Layer):
 
     @property
     def is_telnet(self) -> bool:
-        """Commands are understood, and data is escaped."""
+        """Whether the connection is telnet: commands are handled, and data is escaped."""
         return self._scanner.mode == "always"
 
     @property
     def is_plain(self) -> bool:
-        """It is not telnet, and will not be: bytes pass as they are."""
+        """Whether the connection is not telnet and never will be: bytes pass unchanged."""
         return self._scanner.mode == "never"
 
     @property
     def pending(self) -> bytes:
-        """What has arrived and waits for more: of a command, or a 255 that may begin one."""
+        """The bytes of an unfinished command, or a byte 255 that may begin one."""
         return self._scanner.pending
 
-    # What is sent
+    # Sending
 
     def send(self, data: bytes) -> bytes:
-        """`data` as it is to be sent: IAC doubled and, but for BINARY, a bare CR as CR NUL."""
+        """Return `data` escaped: each IAC is doubled, and a bare CR becomes CR NUL.
+
+        A CR before an LF does not change, and no CR does while BINARY is in effect on the local
+        side. If the connection is not telnet, return `data` unchanged.
+        """
         if not self.is_telnet:
             return data
         bare_cr = b"\r" in data and data.count(b"\r") > data.count(b"\r\n")
@@ -173,68 +182,77 @@ class TelnetCodec(Layer):
 
     @property
     def line_end(self) -> bytes:
-        """What a typed Enter is, as data: to a peer that takes each key by itself, CR alone.
+        """The data to send for a typed Enter.
 
-        Such a peer does both ECHO and SGA; `send` makes CR NUL of it then, as telnet does. To all
-        others it is CR LF (RFC 1123, 3.3.1).
+        CR LF (RFC 1123, section 3.3.1), or a bare CR for a peer that takes each key by itself: one
+        on which both ECHO and SGA are in effect. `send` changes the bare CR to CR NUL.
         """
         by_key = self.is_on(Side.REMOTE, Option.ECHO) and self.is_on(Side.REMOTE, Option.SGA)
         return b"\r" if by_key else b"\r\n"
 
     def command(self, command: int) -> bytes:
-        """The bytes of a command. To send one makes this telnet.
+        """Return the bytes of a command. From now on, the connection is telnet.
 
-        Raises ValueError, as all that speaks telnet does, if it is known not to be.
+        Raises NotTelnetError if the connection is known not to be telnet.
         """
-        self._speak()
+        self._become_telnet()
         return bytes([Command.IAC, command])
 
     def request(self, side: Side, option: int, *, on: bool) -> bytes:
-        """Ask that `option` be on, or off, for `side`: what is to be sent, perhaps nothing yet.
+        """Request that `option` be enabled on `side` if `on` is true, or else disabled.
 
-        The peer's answer comes as OptionChanged; none comes where nothing changes. If we ask for
-        an option, then we agree to it, whatever the policy.
+        Return the bytes to send, which may be none for now. An OptionChanged event follows if this
+        changes whether the option is in effect; otherwise none does. A request to enable an option
+        counts as agreement to it, whatever the policy. From now on, the connection is telnet.
+
+        Raises NotTelnetError if the connection is known not to be telnet.
         """
-        self._speak()
-        return self._follow(side, option, self._negotiation.asked(side, option, on=on))
+        self._become_telnet()
+        return self._apply(side, option, self._negotiation.asked(side, option, on=on))
 
     def subnegotiate(self, option: int, payload: bytes) -> bytes:
-        """The bytes of a subnegotiation, escaped."""
+        """Return the bytes of a subnegotiation, with `payload` escaped.
+
+        Raises NotTelnetError if the connection is known not to be telnet.
+        """
         return self.command(Command.SB) + bytes([option]) + payload.replace(_IAC, _IAC * 2) + _SE
 
     def resize(self, columns: int, rows: int) -> bytes:
-        """Our window has that size: what tells it, if it is news and NAWS is on (RFC 1073)."""
+        """Set the size of the local window, and return the bytes that notify the peer (RFC 1073).
+
+        Return b"" if the size has not changed or NAWS is not in effect on the local side.
+        """
         if self.window_size == (columns, rows):
             return b""
         self.window_size = (columns, rows)
         return self._begin(Side.LOCAL, Option.NAWS) if self.is_on(Side.LOCAL, Option.NAWS) else b""
 
-    def _speak(self) -> None:
+    def _become_telnet(self) -> None:
         if self.is_plain:
             raise NotTelnetError("this connection is not telnet")
         self._scanner.mode = "always"
 
-    # What is agreed
+    # Options in effect
 
     def is_on(self, side: Side, option: int) -> bool:
-        """Whether `option` is in force for `side`."""
+        """Return whether `option` is in effect on `side`."""
         return self._negotiation.is_on(side, option)
 
     def options(self, side: Side) -> list[int]:
-        """The options in force for `side`, in the order of their numbers."""
+        """Return the options in effect on `side`, sorted by number."""
         return self._negotiation.options(side)
 
-    def _follow(self, side: Side, option: int, outcome: Outcome) -> bytes:
-        """Tell the application what has changed; return what the peer is to be told."""
+    def _apply(self, side: Side, option: int, outcome: Outcome) -> bytes:
+        """Queue an event if the option has changed; return the bytes to send to the peer."""
         if outcome.changed_to is not None:
             self._events.append(OptionChanged(side, option, outcome.changed_to))
-        if outcome.say is None:
+        if outcome.to_send is None:
             return b""
-        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.say], option])
+        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.to_send], option])
 
-    # Each piece of what has arrived
+    # The pieces that the scanner returns
 
-    def _take_data(self, data: bytes) -> None:
+    def _handle_data(self, data: bytes) -> None:
         if self._subnegotiation is not None:
             room = MAX_SUBNEGOTIATION + 1 - len(self._subnegotiation)
             self._subnegotiation += data[:room]
@@ -253,33 +271,34 @@ class TelnetCodec(Layer):
             self._negotiation.data_received()
             self._events.append(DataReceived(data))
 
-    def _take_command(self, command: int, option: int | None = None) -> None:
+    def _handle_command(self, command: int, option: int | None = None) -> None:
         if self._subnegotiation is not None:
-            # Anything but IAC SE is an error in it; it ends there too, so that none lasts for ever.
+            # In a subnegotiation, any command but SE is an error. It ends the subnegotiation too,
+            # which would otherwise never end.
             self._end_subnegotiation(complete=command == Command.SE)
             if command == Command.SE:
                 return
         if option is not None:
-            self._take_negotiation(command, option)
+            self._handle_negotiation(command, option)
         elif command == Command.SB:
             self._subnegotiation = bytearray()
         else:
             if command == Command.AYT:
-                self._answer(self.send(self.ayt))
+                self._add_bounded_reply(self.send(self.ayt))
             self._events.append(CommandReceived(command))
 
-    def _take_negotiation(self, command: int, option: int) -> None:
+    def _handle_negotiation(self, command: int, option: int) -> None:
         if command == Command.DO and option in EACH_TIME:
-            self._say(bytes([Command.IAC, Command.WILL, option]))
+            self._add_reply(bytes([Command.IAC, Command.WILL, option]))
             return
         side, on = NEGOTIATION_MEANING[command]
         outcome = self._negotiation.received(side, option, on=on)
-        self._say(self._follow(side, option, outcome))
+        self._add_reply(self._apply(side, option, outcome))
         if outcome.changed_to:
-            self._answer(self._begin(side, option))
+            self._add_bounded_reply(self._begin(side, option))
 
     def _begin(self, side: Side, option: int) -> bytes:
-        """What is sent when an option turns on."""
+        """Return the subnegotiation to send when an option comes into effect, or b""."""
         begin = side_entry(side, option).begin
         return self.subnegotiate(option, begin(self)) if begin else b""
 
@@ -292,17 +311,17 @@ class TelnetCodec(Layer):
         for side in Side:
             answer = side_entry(side, option).answer
             if answer and self.is_on(side, option):
-                said = answer(self, payload)
-                self._answer(b"" if said is None else self.subnegotiate(option, said))
+                sent = answer(self, payload)
+                self._add_bounded_reply(b"" if sent is None else self.subnegotiate(option, sent))
         self._events.append(SubnegotiationReceived(option, payload))
 
     # Replies
 
-    def _say(self, data: bytes) -> None:
+    def _add_reply(self, data: bytes) -> None:
         self._reply += data
         self._replied += len(data)
 
-    def _answer(self, data: bytes) -> None:
-        """Say what may be longer than what asked for it, unless too much was said already."""
+    def _add_bounded_reply(self, data: bytes) -> None:
+        """Add a reply that may be longer than its request, unless it would exceed the bound."""
         if self._replied + len(data) <= max(MAX_REPLY_EXCESS, self._scanner.taken):
-            self._say(data)
+            self._add_reply(data)

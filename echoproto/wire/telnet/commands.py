@@ -1,4 +1,7 @@
-"""The commands of telnet, and the events that a telnet layer gives for them."""
+"""The commands of telnet, and the events that a telnet layer yields for them.
+
+`scanner`, `codec` and the applications above them use this module; only `negotiation` is below it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from echoproto.wire.telnet.negotiation import Side
 
 
 class Command(IntEnum):
-    """The byte after IAC."""
+    """A telnet command: the byte after IAC (RFC 854, unless another RFC is named)."""
 
     EOF = 236  # RFC 1184
     SUSP = 237
@@ -39,7 +42,7 @@ NEGOTIATION_COMMAND: Final = {
     (Side.REMOTE, True): Command.DO,
     (Side.REMOTE, False): Command.DONT,
 }
-"""What we say about an option, by the side that has it and whether it is to be on."""
+"""The command to send about an option, by its side and by whether the option is to be enabled."""
 
 NEGOTIATION_MEANING: Final[dict[int, tuple[Side, bool]]] = {
     Command.WILL: (Side.REMOTE, True),
@@ -47,21 +50,24 @@ NEGOTIATION_MEANING: Final[dict[int, tuple[Side, bool]]] = {
     Command.DO: (Side.LOCAL, True),
     Command.DONT: (Side.LOCAL, False),
 }
-"""What a peer says, in the same terms. The byte after each of these is the option."""
+"""The side, and whether the option is to be enabled, by the command that the peer has sent.
+
+The byte after each of these commands is the option.
+"""
 
 
 class TelnetStarted(NamedTuple):
-    """The peer has shown that it is telnet. What is sent is escaped from now on."""
+    """The peer has shown that it is telnet. From now on, data that is sent is escaped."""
 
 
 class CommandReceived(NamedTuple):
-    """A command that is none of negotiation; perhaps one that no RFC has."""
+    """A command that is not part of a negotiation. No RFC need define it."""
 
     command: int
 
 
 class OptionChanged(NamedTuple):
-    """An option is in force on that side from now on, or no more."""
+    """An option has come into effect on `side` (`on` is true), or is no longer in effect."""
 
     side: Side
     option: int
@@ -69,11 +75,10 @@ class OptionChanged(NamedTuple):
 
 
 class SubnegotiationReceived(NamedTuple):
-    """What stands between IAC SB OPTION and IAC SE.
+    """A subnegotiation. `payload` is the bytes between IAC SB OPTION and IAC SE, unescaped.
 
-    `options.parse_subnegotiation` says what that means.
-
-    Whether the option is on is not looked at.
+    `options.parse_subnegotiation` parses the payload. The layer does not check whether the option
+    is in effect.
     """
 
     option: int

@@ -1,8 +1,14 @@
-"""What two telnet peers agree on: the Q method of RFC 1143, for all options of both sides.
+"""Option negotiation between two telnet peers: the Q method of RFC 1143, for both sides.
 
-The method is the table below, with the queue bit in the names of the states. No peer that keeps to
-it can make a loop. For those that do not, and for bytes that got in between two that do, an option
-that is turned on again and again with no data in between is refused.
+The rules:
+
+- The method is the table `_Q_METHOD`. The queue bit of RFC 1143 is part of the names of the states.
+- Two peers that follow the method cannot negotiate in a loop.
+- A peer that does not follow it can loop, and so can two that do if stray bytes get into the
+  stream. An option that the peer enables more than MAX_TURNS times without data in between is
+  therefore refused.
+
+Nothing is below this module. `codec` turns the commands of the peer into calls of `Negotiation`.
 """
 
 from __future__ import annotations
@@ -12,11 +18,15 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 MAX_TURNS: Final = 8
-"""Times that the peer may turn an option on with no data in between."""
+"""Number of times that the peer may enable an option without data in between."""
 
 
 class Side(StrEnum):
-    """Who does what an option says: this end (WILL is ours to say), or the peer (DO is)."""
+    """The side on which an option is in effect.
+
+    LOCAL is this end, which offers the option with WILL. REMOTE is the peer: this end requests the
+    option with DO.
+    """
 
     LOCAL = "local"
     REMOTE = "remote"
@@ -24,34 +34,38 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """The options that are agreed to when the peer proposes them, on each side."""
+    """The options to agree to when the peer proposes them, for each side.
+
+    `local` and `remote` are sets of option numbers: options of this end, and options of the peer.
+    Every other option is refused.
+    """
 
     local: frozenset[int] = frozenset()
     remote: frozenset[int] = frozenset()
 
     def of(self, side: Side) -> frozenset[int]:
-        """The options of `side`."""
+        """Return the options to agree to on `side`."""
         return self.local if side is Side.LOCAL else self.remote
 
 
-# RFC 1143, section 7, for either side. The queue bit is part of the state's name.
+# RFC 1143, section 7, for either side. The queue bit is part of the name of the state.
 
 
 class _State(StrEnum):
     NO = "no"
     YES = "yes"
-    WANTNO = "we asked to stop"
-    WANTNO_OPPOSITE = "we asked to stop, and will ask to start"
-    WANTYES = "we asked to start"
-    WANTYES_OPPOSITE = "we asked to start, and will ask to stop"
+    WANTNO = "asked to disable"
+    WANTNO_OPPOSITE = "asked to disable, and will ask to enable"
+    WANTYES = "asked to enable"
+    WANTYES_OPPOSITE = "asked to enable, and will ask to disable"
 
 
 class _Input(StrEnum):
-    AGREED = "the peer says WILL or DO, and the policy has it"
-    REFUSED = "the peer says WILL or DO, and the policy has it not"
-    STOPPED = "the peer says WONT or DONT"
-    ASK_ON = "we would like it"
-    ASK_OFF = "we would not"
+    AGREED = "the peer sent WILL or DO, and we agree"
+    REFUSED = "the peer sent WILL or DO, and we refuse"
+    STOPPED = "the peer sent WONT or DONT"
+    ASK_ON = "the application asks to enable the option"
+    ASK_OFF = "the application asks to disable the option"
 
 
 _NO, _YES = _State.NO, _State.YES
@@ -59,7 +73,8 @@ _WANTNO, _WANTNO_OPPOSITE = _State.WANTNO, _State.WANTNO_OPPOSITE
 _WANTYES, _WANTYES_OPPOSITE = _State.WANTYES, _State.WANTYES_OPPOSITE
 _AGREED, _REFUSED, _STOPPED, _ASK_ON, _ASK_OFF = _Input
 
-# (state, input): (next state, what is said: True is DO or WILL, False is DONT or WONT)
+# (state, input): (next state, what to send). True is DO or WILL, False is DONT or WONT, and None is
+# nothing.
 _Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
     (_NO, _AGREED): (_YES, True),
     (_NO, _REFUSED): (_NO, False),
@@ -71,12 +86,12 @@ _Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
     (_YES, _STOPPED): (_NO, False),
     (_YES, _ASK_ON): (_YES, None),
     (_YES, _ASK_OFF): (_WANTNO, False),
-    (_WANTNO, _AGREED): (_NO, None),  # an error of the peer's, as in the next line
+    (_WANTNO, _AGREED): (_NO, None),  # a protocol error of the peer, as is the next line
     (_WANTNO, _REFUSED): (_NO, None),
     (_WANTNO, _STOPPED): (_NO, None),
     (_WANTNO, _ASK_ON): (_WANTNO_OPPOSITE, None),
     (_WANTNO, _ASK_OFF): (_WANTNO, None),
-    (_WANTNO_OPPOSITE, _AGREED): (_YES, None),  # an error of the peer's, as in the next line
+    (_WANTNO_OPPOSITE, _AGREED): (_YES, None),  # a protocol error of the peer, as is the next line
     (_WANTNO_OPPOSITE, _REFUSED): (_YES, None),
     (_WANTNO_OPPOSITE, _STOPPED): (_WANTYES, True),
     (_WANTNO_OPPOSITE, _ASK_ON): (_WANTNO_OPPOSITE, None),
@@ -93,18 +108,19 @@ _Q_METHOD: Final[dict[tuple[_State, _Input], tuple[_State, bool | None]]] = {
     (_WANTYES_OPPOSITE, _ASK_OFF): (_WANTYES_OPPOSITE, None),
 }
 
-# When an option is in force: on our side from the peer's consent until we say no; on the peer's
-# until the peer has said no, whatever we asked in the meantime.
+# The states in which an option is in effect. On the local side it is in effect from the peer's
+# consent until we send WONT. On the remote side it stays in effect until the peer has sent WONT,
+# even if we have already asked the peer to disable it.
 _ON: Final = {Side.LOCAL: {_YES}, Side.REMOTE: {_YES, _WANTNO, _WANTNO_OPPOSITE}}
 
 
 class Outcome(NamedTuple):
-    """What follows from what one of the two has said."""
+    """The result of one transition."""
 
-    say: bool | None
-    """What is to be said: True is DO or WILL, False is DONT or WONT, None is nothing."""
+    to_send: bool | None
+    """What to send: True is DO or WILL, False is DONT or WONT, None is nothing."""
     changed_to: bool | None
-    """Whether the option is in force now; None if that has not changed."""
+    """Whether the option is now in effect, or None if that has not changed."""
 
 
 class Negotiation:
@@ -114,47 +130,47 @@ class Negotiation:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._states: dict[tuple[Side, int], _State] = {}  # those that are not NO
-        self._turns: dict[tuple[Side, int], int] = {}  # turned on by the peer, since the last data
+        self._states: dict[tuple[Side, int], _State] = {}  # an option not listed is NO
+        self._turns: dict[tuple[Side, int], int] = {}  # enabled by the peer since the last data
 
     def is_on(self, side: Side, option: int) -> bool:
-        """Whether `option` is in force for `side`."""
+        """Return whether `option` is in effect on `side`."""
         return self._states.get((side, option), _NO) in _ON[side]
 
     def options(self, side: Side) -> list[int]:
-        """The options in force for `side`, in the order of their numbers."""
+        """Return the options in effect on `side`, sorted by number."""
         return sorted(
-            option for who, option in self._states if who is side and self.is_on(who, option)
+            option for owner, option in self._states if owner is side and self.is_on(owner, option)
         )
 
     def received(self, side: Side, option: int, *, on: bool) -> Outcome:
-        """The peer says WILL or DO, or else WONT or DONT."""
+        """Handle WILL or DO from the peer if `on` is true, otherwise WONT or DONT."""
         if not on:
-            return self._go(side, option, _STOPPED)
+            return self._transition(side, option, _STOPPED)
         turns = self._turns.get((side, option), 0)
         agreed = option in self._policy.of(side) and turns < MAX_TURNS
-        outcome = self._go(side, option, _AGREED if agreed else _REFUSED)
+        outcome = self._transition(side, option, _AGREED if agreed else _REFUSED)
         if outcome.changed_to:
             self._turns[side, option] = turns + 1
         return outcome
 
     def asked(self, side: Side, option: int, *, on: bool) -> Outcome:
-        """We would like it so."""
-        return self._go(side, option, _ASK_ON if on else _ASK_OFF)
+        """Handle a request of the application to enable the option, or else to disable it."""
+        return self._transition(side, option, _ASK_ON if on else _ASK_OFF)
 
     def data_received(self) -> None:
-        """Data has come: whatever turns has gone on, it was for something."""
+        """Handle the arrival of data: the peer is not in a loop, so allow all its turns again."""
         if self._turns:
             self._turns.clear()
 
-    def _go(self, side: Side, option: int, received: _Input) -> Outcome:
-        """Go where the table says."""
+    def _transition(self, side: Side, option: int, received: _Input) -> Outcome:
+        """Make the transition that the table gives for the input `received`."""
         key = (side, option)
         before = self._states.get(key, _NO)
-        after, say = _Q_METHOD[before, received]
+        after, to_send = _Q_METHOD[before, received]
         if after is _NO:
             self._states.pop(key, None)
         else:
             self._states[key] = after
         is_on = after in _ON[side]
-        return Outcome(say, None if is_on == (before in _ON[side]) else is_on)
+        return Outcome(to_send, None if is_on == (before in _ON[side]) else is_on)

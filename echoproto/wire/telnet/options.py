@@ -1,10 +1,12 @@
-"""The telnet options: a table with one entry for each, from which all else about them is derived.
+"""The telnet options: a table with one entry for each. All else about an option follows from it.
 
-To add an option, add its entry to `Option` and write its test. The entry says who agrees to the
-option, what is sent when it turns on, how a subnegotiation of it is read and answered, and which
-words describe it to people. The policies, the codec, the callbacks of the server's protocol and the
-command `options` of the shell follow from it. What an option does to the data is in `telnet`:
-BINARY changes the line ends there, and ECHO with SGA what a typed Enter is.
+To add an option, add its entry to `Option` and write its test. The entry defines which programs
+agree to the option, what is sent when the option is enabled, how its subnegotiation is parsed and
+answered, and which words describe it to a person. The policies, the codec, the callbacks of the
+server's protocol and the shell's command `options` are derived from the entry.
+
+`codec`, above, implements the effect of an option on the data: BINARY changes how line ends are
+sent and received, and ECHO with SGA changes what a typed Enter sends. `negotiation` is below.
 """
 
 from __future__ import annotations
@@ -20,22 +22,25 @@ if TYPE_CHECKING:
     from typing import Self
 
 MAX_TERMINAL_TYPE: Final = 40
-"""Characters, by RFC 1091."""
+"""Largest number of characters in a terminal type (RFC 1091)."""
 
 
 class Role(Flag):
-    """What kind of program speaks telnet: each agrees to other options."""
+    """The kinds of programs that speak telnet. Each kind agrees to different options."""
 
     NONE = 0
     SERVER = auto()
-    PIPE = auto()  # a client that a program uses
-    SHELL = auto()  # a client that a person uses: the shell
+    PIPE = auto()  # a client whose data comes from a program
+    SHELL = auto()  # a client whose data a person types
     CLIENT = PIPE | SHELL
     ALL = SERVER | CLIENT
 
 
 class LocalInfo(Protocol):
-    """What this end may tell of itself; `TelnetCodec` has it."""
+    """Facts about this end that subnegotiations send. `TelnetCodec` provides them.
+
+    `window_size` is columns by rows.
+    """
 
     terminal_type: str
     window_size: tuple[int, int]
@@ -43,21 +48,28 @@ class LocalInfo(Protocol):
 
 @dataclass(frozen=True)
 class SideEntry:
-    """An option as one side has it."""
+    """One side of an option: LOCAL or REMOTE."""
 
     agreed_by: Role = Role.NONE
-    """Who agrees when the peer proposes it."""
+    """The programs that agree when the peer proposes the option for this side."""
     words: str = ""
-    """What the side does that has it on, after "This shell" or "The server"; `own` is a
-    LocalInfo."""
+    """What this side does while the option is in effect, as the end of a sentence.
+
+    The sentence begins with "This shell" or "The server". The words are a format string, in which
+    `own` is a LocalInfo.
+    """
     begin: Callable[[LocalInfo], bytes] | None = None
-    """The subnegotiation that we send when the option turns on."""
+    """Returns the payload of the subnegotiation to send when the option comes into effect."""
     answer: Callable[[LocalInfo, bytes], bytes | None] | None = None
-    """Our answer, if any, to a subnegotiation that is received while the option is on."""
+    """Returns the payload that answers a received one while the option is in effect, or None."""
 
 
 class SubnegotiationValue(NamedTuple):
-    """What a peer tells in a subnegotiation, and where a protocol keeps it and is told of it."""
+    """The value that the peer sent in a subnegotiation.
+
+    `attribute` is the name of the protocol's attribute that stores the value, and `callback` is the
+    name of the protocol's method that is called with it.
+    """
 
     value: Any
     attribute: str
@@ -65,24 +77,29 @@ class SubnegotiationValue(NamedTuple):
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """What the callback is called with."""
+        """The arguments of the callback: the items of a tuple, or the value itself."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """All that is known of one option."""
+    """The table's entry for one option."""
 
     number: int
     rfc: int
     local: SideEntry = SideEntry()
     remote: SideEntry = SideEntry()
     parse: Callable[[bytes], Any] | None = None
-    """What a subnegotiation of the peer tells; None if it tells nothing or is not well formed."""
+    """Returns the value in the payload of a subnegotiation from the peer.
+
+    Returns None if the payload carries no value or is malformed.
+    """
     attribute: str = ""
+    """The protocol's attribute that stores the value."""
     callback: str = ""
+    """The protocol's method that is called with the value."""
     each_time: bool = False
-    """DO is answered with WILL each time, in its place among the data: it leads to no state."""
+    """Whether each DO is answered with WILL, in its place among the data, and has no state."""
 
 
 # TTYPE, RFC 1091
@@ -90,7 +107,7 @@ class Entry:
 _IS, _SEND = b"\0", b"\1"
 
 
-def _name_terminal(own: LocalInfo, received: bytes) -> bytes | None:
+def _answer_terminal_type(own: LocalInfo, received: bytes) -> bytes | None:
     if received != _SEND:
         return None
     return _IS + own.terminal_type.encode("ascii", "replace")[:MAX_TERMINAL_TYPE]
@@ -103,10 +120,10 @@ def _parse_terminal_type(payload: bytes) -> str | None:
     return name.decode("ascii") if all(0x20 < byte < 0x7F for byte in name) else None  # noqa: PLR2004
 
 
-# NAWS, RFC 1073: two bytes for the columns, two for the rows
+# NAWS, RFC 1073: two bytes for the columns, then two bytes for the rows
 
 
-def _tell_window_size(own: LocalInfo) -> bytes:
+def _format_window_size(own: LocalInfo) -> bytes:
     return b"".join(min(max(length, 0), 0xFFFF).to_bytes(2) for length in own.window_size)
 
 
@@ -117,11 +134,15 @@ def _parse_window_size(payload: bytes) -> tuple[int, int] | None:
 
 
 class Option(IntEnum):
-    """The options that have a meaning here; any other number may be named in a negotiation too."""
+    """The telnet options that echoproto implements, by name and number.
+
+    A negotiation may name any other number from 0 to 255 too. `Option(31)` is `Option.NAWS`; any
+    number that is not in the table raises ValueError. `entry` is the option's entry in the table.
+    """
 
     entry: Entry
 
-    def __new__(cls, entry: Any) -> Self:  # noqa: D102 - an Entry; Any, as Option(31) is right too
+    def __new__(cls, entry: Any) -> Self:  # noqa: D102 - an Entry, but typed Any: Option(31) is valid too
         option = int.__new__(cls, entry.number)
         option._value_ = entry.number
         option.entry = entry
@@ -130,13 +151,13 @@ class Option(IntEnum):
     BINARY = Entry(
         number=0,
         rfc=856,
-        local=SideEntry(Role.ALL, "sends 8-bit data as it is"),
-        remote=SideEntry(Role.ALL, "sends 8-bit data as it is"),
+        local=SideEntry(Role.ALL, "sends 8-bit data unchanged"),
+        remote=SideEntry(Role.ALL, "sends 8-bit data unchanged"),
     )
     ECHO = Entry(
         number=1,
         rfc=857,
-        remote=SideEntry(Role.SHELL, "echoes what is typed, so that it is hidden here"),
+        remote=SideEntry(Role.SHELL, "echoes what you type, so this shell hides it"),
     )
     SGA = Entry(
         number=3,
@@ -149,9 +170,9 @@ class Option(IntEnum):
         number=24,
         rfc=1091,
         local=SideEntry(
-            Role.SHELL, "tells its terminal type, {own.terminal_type}", answer=_name_terminal
+            Role.SHELL, "sends its terminal type, {own.terminal_type}", answer=_answer_terminal_type
         ),
-        remote=SideEntry(Role.SERVER, "tells its terminal type", begin=lambda _: _SEND),
+        remote=SideEntry(Role.SERVER, "sends its terminal type", begin=lambda _: _SEND),
         parse=_parse_terminal_type,
         attribute="terminal_type",
         callback="terminalTypeReceived",
@@ -161,20 +182,20 @@ class Option(IntEnum):
         rfc=1073,
         local=SideEntry(
             Role.SHELL,
-            "tells its window size, {own.window_size[0]}x{own.window_size[1]}",
-            begin=_tell_window_size,
+            "sends its window size, {own.window_size[0]}x{own.window_size[1]}",
+            begin=_format_window_size,
         ),
-        remote=SideEntry(Role.SERVER, "tells its window size"),
+        remote=SideEntry(Role.SERVER, "sends its window size"),
         parse=_parse_window_size,
         attribute="window_size",
         callback="windowSizeChanged",
     )
 
 
-# What follows from the table
+# What is derived from the table
 
 _ENTRIES: Final = {int(option): option.entry for option in Option}
-_NOTHING: Final = SideEntry()
+_NO_SIDE_ENTRY: Final = SideEntry()
 _SIDE_ENTRIES: Final = {
     (side, number): half
     for number, entry in _ENTRIES.items()
@@ -182,16 +203,16 @@ _SIDE_ENTRIES: Final = {
 }
 
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
-"""The options that are answered each time, and never on."""
+"""The options of which each DO is answered, and which are never in effect."""
 
 
 def _policy(role: Role) -> Policy:
     return Policy(
         *(
             frozenset(
-                o
-                for (of, o), half in _SIDE_ENTRIES.items()
-                if of is side and role in half.agreed_by
+                number
+                for (entry_side, number), half in _SIDE_ENTRIES.items()
+                if entry_side is side and role in half.agreed_by
             )
             for side in (Side.LOCAL, Side.REMOTE)
         )
@@ -199,27 +220,32 @@ def _policy(role: Role) -> Policy:
 
 
 SERVER_POLICY: Final = _policy(Role.SERVER)
-"""What the server agrees to. Without ECHO and SGA, clients let a person edit the line."""
+"""The policy of the server. It refuses ECHO and SGA: clients then let a person edit the line."""
 PIPE_POLICY: Final = _policy(Role.PIPE)
-"""What a client agrees to whose data comes from a program."""
+"""The policy of a client whose data comes from a program."""
 SHELL_POLICY: Final = _policy(Role.SHELL)
-"""What a client agrees to whose data is typed."""
+"""The policy of a client whose data is typed."""
 
 
 def side_entry(side: Side, option: int) -> SideEntry:
-    """What the table has on an option of any number, as `side` has it."""
-    return _SIDE_ENTRIES.get((side, option), _NOTHING)
+    """Return the table's entry for one side of an option, or an empty entry if there is none."""
+    return _SIDE_ENTRIES.get((side, option), _NO_SIDE_ENTRY)
 
 
 def describe(side: Side, option: int, own: LocalInfo) -> str:
-    """What `side` does that has the option on, in words: "tells its window size, 80x24"."""
+    """Describe what `side` does while the option is in effect: "sends its window size, 80x24".
+
+    Return "" if the table has no words for that side of the option.
+    """
     return side_entry(side, option).words.format(own=own)
 
 
 def parse_subnegotiation(option: int, payload: bytes) -> SubnegotiationValue | None:
-    """What a subnegotiation that was received tells; None if nothing, or nothing well formed.
+    """Return the value that a received subnegotiation carries.
 
-    NAWS: columns and rows, 0 where the peer leaves that to us. TTYPE: the name.
+    For NAWS, the value is columns and rows; 0 means that the peer leaves the choice to us. For
+    TTYPE, the value is the name of the terminal type. Return None if the payload carries no value
+    or is malformed.
     """
     entry = _ENTRIES.get(option)
     value = entry.parse(payload) if entry and entry.parse else None

@@ -69,7 +69,7 @@ def test_the_table_is_that_of_rfc_1143(side, path, input):
     else:
         outcome = one.received(side, OPTION, on=input is not _Input.STOPPED)
     say, _, leads_to = RFC_1143[path][list(_Input).index(input)].rpartition(" ")
-    assert outcome.say is SAID[say]
+    assert outcome.to_send is SAID[say]
     assert one._states.get((side, OPTION), _State.NO) is STATES[leads_to]
     is_on = one.is_on(side, OPTION)
     assert outcome.changed_to is (None if is_on == was_on else is_on)

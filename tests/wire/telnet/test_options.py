@@ -101,7 +101,7 @@ def test_the_terminal_type_is_asked_for_and_told():
     news = parse_subnegotiation(*event)
     assert news == ("XTERM-256COLOR", "terminal_type", "terminalTypeReceived")
     assert news.arguments == ("XTERM-256COLOR",)
-    assert describe(Side.LOCAL, Option.TTYPE, client) == "tells its terminal type, XTERM-256COLOR"
+    assert describe(Side.LOCAL, Option.TTYPE, client) == "sends its terminal type, XTERM-256COLOR"
 
 
 def test_the_terminal_type_is_not_told_where_that_was_not_agreed_nor_asked_for():
@@ -152,9 +152,9 @@ def test_the_window_size_is_told_and_told_again():
 
 def test_the_window_size_in_words_is_the_present_one():
     one = TelnetCodec(SHELL_POLICY, window_size=(80, 24))
-    assert describe(Side.LOCAL, Option.NAWS, one) == "tells its window size, 80x24"
+    assert describe(Side.LOCAL, Option.NAWS, one) == "sends its window size, 80x24"
     one.resize(100, 50)
-    assert describe(Side.LOCAL, Option.NAWS, one) == "tells its window size, 100x50"
+    assert describe(Side.LOCAL, Option.NAWS, one) == "sends its window size, 100x50"
 
 
 def test_a_window_size_that_is_received_reaches_its_callback():
