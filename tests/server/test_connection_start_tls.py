@@ -198,9 +198,9 @@ def test_backpressure_holds_inside_tls(running, client):
     peer = begin(client)
     peer.handshake()
     peer.receive_exactly(len(EARLY))
-    running.call(connection.write, MUCH * 20)  # more than all the buffers between
+    running.call(connection.write, MUCH * 8)  # more than all the buffers between
     assert running.call(lambda: connection.paused)
-    peer.receive_exactly(len(MUCH) * 20)
+    peer.receive_exactly(len(MUCH) * 8)
     peer.sendall(b"two\n")
     assert peer.receive_exactly(9) == b"got two\r\n"
     assert not running.call(lambda: connection.paused)
