@@ -49,10 +49,8 @@ def test_options_lists_what_was_agreed():
     assert answer("options", shell) == "The server has not negotiated telnet.\n"
     shell.say(WILL + ECHO)
     assert answer("options", shell) == (
-        "The server echoes what you type, so this shell hides it (ECHO).
-"
-        "This shell has no options in effect.
-"
+        "The server echoes what you type, so this shell hides it (ECHO).\n"
+        "This shell has no options in effect.\n"
     )
 
 
