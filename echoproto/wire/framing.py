@@ -115,6 +115,7 @@ class LineSplitter:
         "_pos",
         "_remaining",
         "_skipping",
+        "_was_cut",
         "delimiter",
         "keep_ends",
         "max_length",
@@ -141,6 +142,7 @@ class LineSplitter:
         self._line_count = 0  # lines split so far, and lines that were too long
         self._after_cr = False  # the last line ended with CR: a following LF or NUL belongs to it
         self._skipping = False  # inside a line that was too long
+        self._was_cut = False  # the next line is the rest of one that `cut` has cut
         self._idle = not keep_ends  # nothing is pending or unfinished: `take` may split at once
         self.configure(delimiter, max_length)
 
@@ -211,15 +213,20 @@ class LineSplitter:
         """Yield all complete lines, and cut a line that is too long instead of raising.
 
         The first part of a cut line is what had arrived of it when it exceeded the limit. With
-        `keep_rest`, the rest of that line follows as another line; otherwise the rest is skipped.
+        `keep_rest`, the rest of that line follows as another line, unless it is empty; otherwise
+        the rest is skipped.
         """
         while True:
             try:
-                yield from self
+                for line in self:
+                    is_rest, self._was_cut = self._was_cut, False
+                    if line or not is_rest:
+                        yield line
             except LineTooLongError as error:
                 yield error.line
                 if keep_rest:
                     self.put_back(b"")
+                    self._was_cut = True
             else:
                 return
 

@@ -126,3 +126,20 @@ def test_lines_that_are_cut_and_keep_their_rest_lose_nothing(chunks, limit):
         cut += splitter.cut(keep_rest=True)
     lines, _ = split(chunks)
     assert b"".join([*cut, splitter.partial]).startswith(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"seven77\n\nnext\n"],  # with its end in the same chunk
+        [b"seven77", b"\n\nnext\n"],
+        [b"seven77", b"\r", b"\n", b"\n", b"next\n"],
+    ],
+)
+def test_a_line_that_is_cut_just_before_its_end_has_no_empty_rest(chunks):
+    splitter = LineSplitter(max_length=5)
+    lines = []
+    for chunk in chunks:
+        splitter.feed(chunk)
+        lines += splitter.cut(keep_rest=True)
+    assert lines == [b"seven77", b"", b"next"]
