@@ -112,3 +112,12 @@ def test_the_plugin_imports_nothing_heavy():
 def test_twisted_s_folders_are_no_packages():
     # With an __init__.py there, Python would take this folder for Twisted itself.
     assert not list((TOP / "twisted").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_has_a_file_of_tests_by_its_name(module):
+    _, *packages, name = module.split(".")
+    if (TOP / Path(*module.split("."))).is_dir():
+        return  # a package is no more than a docstring
+    folder = TOP / "tests" / Path(*packages)
+    assert [*folder.glob(f"test_{name}.py"), *folder.glob(f"test_{name}_*.py")]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
 import threading
 from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from support import BIN, DEADLINE, Output, matching, receive_all, run, start
+from support import BIN, DEADLINE, matching, run
 
 ECHOPROTO = BIN / "echoproto"
 TIMES = r"rtt min/avg/max/stddev = \d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3} ms"
@@ -57,6 +55,12 @@ def answered(target, number, text=None):
 
 def statistics(target, what):
     return [f"--- {target} ping statistics ---", matching(rf"{what}, time \d+ ms")]
+
+
+def mail_server(lines, sock):
+    sock.sendall(b"220 mail.example ESMTP\r\n")
+    for line in lines:
+        sock.sendall(b"250 2.0.0 Ok\r\n" if line == b"NOOP\r\n" else b"500 unknown\r\n")
 
 
 def test_each_line_that_comes_back_is_shown_with_its_time(server):
@@ -119,35 +123,6 @@ def test_a_line_is_sent_with_cr_lf_and_each_is_another():
     with peer(serve) as target:
         assert ping(target, *QUICK, "-c", "2")[0] == 0
     assert got == [b"ping 1\r\n", b"ping 2\r\n"]
-
-
-def test_each_answer_is_printed_when_it_comes_and_ctrl_c_prints_the_summary(server):
-    target = f"127.0.0.1:{server.port}"
-    for number in signal.SIGINT, signal.SIGTERM:
-        with start(ECHOPROTO, "ping", "-i", "1000", target, stderr=subprocess.PIPE) as process:
-            output = Output(process.stdout)
-            output.wait_for("seq=1 ")
-            process.send_signal(number)
-            assert process.wait(DEADLINE) == 0
-            lines = output.wait_for_end().splitlines()
-            assert process.stderr.read() == b""
-        assert lines[2:4] == statistics(target, "1 lines sent, 1 answered, 0% lost")
-
-
-def test_ctrl_c_without_any_answer_is_status_1():
-    asked = threading.Event()
-
-    def serve(lines, sock):
-        lines.readline()
-        asked.set()
-        receive_all(sock)
-
-    with peer(serve) as target, start(ECHOPROTO, "ping", "-i", "1000", target) as process:
-        assert asked.wait(DEADLINE)
-        process.send_signal(signal.SIGINT)
-        lines = process.stdout.read().decode().splitlines()
-        assert process.wait(DEADLINE) == 1
-    assert lines[1:] == statistics(target, "1 lines sent, 0 answered, 100% lost")
 
 
 def test_a_server_that_never_answers_is_waited_for_a_while():
@@ -227,12 +202,6 @@ def test_what_a_server_says_cannot_act_on_the_terminal():
     assert lines[1] == f"wrong answer from {target}: \\x1b[2J\\xff"
 
 
-def mail_server(lines, sock):
-    sock.sendall(b"220 mail.example ESMTP\r\n")
-    for line in lines:
-        sock.sendall(b"250 2.0.0 Ok\r\n" if line == b"NOOP\r\n" else b"500 unknown\r\n")
-
-
 def test_any_line_answers_a_line_that_was_given_and_a_greeting_answers_none():
     with peer(mail_server) as target:
         status, lines, said = ping(target, *QUICK, "-c", "2", "--send", "NOOP")
@@ -294,31 +263,3 @@ def test_a_connection_that_is_reset_ends_it():
     assert status == 1
     assert lines[1] == answered(target, 1)
     assert said == f"echoproto: {target}: Connection reset by peer\n"
-
-
-def test_an_output_that_is_closed_ends_it_quietly(server):
-    target = f"127.0.0.1:{server.port}"
-    with start(ECHOPROTO, "ping", *QUICK, target, stderr=subprocess.PIPE) as process:
-        assert process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(DEADLINE) == 1
-        assert process.stderr.read() == b""
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "message"),
-    [
-        (["127.0.0.1:1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
-        (["no.such.invalid:1"], 1, "echoproto: cannot find host no.such.invalid: "),
-        ([], 2, "Error: Missing argument 'TARGET'."),
-        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
-        (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--count': '0' is not"),
-        (["localhost:1", "-i", "0"], 2, "Error: Invalid value for '-i' / '--interval': '0' is not"),
-        (["localhost:1", "-i", "nan"], 2, "Error: Invalid value for '-i' / '--interval': 'nan' is"),
-        (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: TEXT must not "),
-    ],
-)
-def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
-    done = run(ECHOPROTO, "ping", *words)
-    assert (done.returncode, done.stdout) == (status, b"")
-    assert done.stderr.decode().splitlines()[-1].startswith(message)

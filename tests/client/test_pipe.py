@@ -28,6 +28,37 @@ def echoproto(*words, **kwargs):
     return run(ECHOPROTO, *words, **kwargs)
 
 
+def memory(process):
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+@contextmanager
+def stuck(*options):
+    """A pipe whose output nobody reads, on a peer that floods it, when it can print no more."""
+
+    def serve(sock):
+        with suppress(OSError):
+            while True:
+                sock.sendall(b"x" * 65536)
+
+    def printed():
+        count = fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
+
+    def is_stuck():
+        counts.append(printed())
+        return 0 < counts[-2] == counts[-1]
+
+    counts = [0]
+    with (
+        peer(serve) as (host, port),
+        start(ECHOPROTO, *options, host, str(port), stderr=subprocess.PIPE) as process,
+    ):
+        eventually(is_stuck, "the output is full")
+        yield process
+
+
 def test_it_sends_standard_input_and_prints_what_comes_back_exactly(server):
     data = bytes(range(256)) * 1000 + b"no line end"
     for words in (
@@ -57,26 +88,6 @@ def test_its_own_server_ends_with_it():
         assert len(children) == 1
         process.kill()  # the hardest end: nothing is told to the server but by the closing itself
     eventually(lambda: not Path(f"/proc/{children[0]}").exists(), "the server ends")
-
-
-def test_it_connects_to_a_unix_socket(tmp_path):
-    path = str(tmp_path / "peer.sock")
-    with peer(lambda sock: sock.sendall(receive_all(sock)[::-1]), socket.AF_UNIX, path):
-        done = echoproto(f"unix://{path}", input=b"hello")
-    assert (done.returncode, done.stdout) == (0, b"olleh")
-
-
-def test_files_are_sent_one_after_the_other(server, tmp_path):
-    (tmp_path / "one").write_bytes(b"1\r\n")
-    (tmp_path / "two").write_bytes(b"\xff2")
-    target = f"127.0.0.1:{server.port}"
-    done = echoproto("send", target, "one", "-", "two", cwd=tmp_path, input=b"stdin")
-    assert (done.returncode, done.stdout) == (0, b"1\r\nstdin\xff2")
-
-
-def test_with_c_a_line_feed_is_sent_as_cr_lf(server):
-    done = echoproto("-C", f"127.0.0.1:{server.port}", input=b"a\nb\r\n\n")
-    assert done.stdout == b"a\r\nb\r\n\r\n"
 
 
 def test_input_that_comes_slowly_is_sent_as_it_comes(server):
@@ -155,59 +166,6 @@ def test_ctrl_c_at_a_terminal_ends_it_and_its_own_server_without_a_word():
         assert process.stderr.read() == b""
 
 
-def test_an_output_that_is_closed_ends_it_quietly(server):
-    with start(ECHOPROTO, f"127.0.0.1:{server.port}", stderr=subprocess.PIPE) as process:
-        process.stdout.close()
-        process.stdin.write(b"x")
-        process.stdin.flush()
-        assert process.wait(DEADLINE) == 1
-        assert process.stderr.read() == b""
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "message"),
-    [
-        (["127.0.0.1", "1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
-        (["localhost", "1"], 1, "echoproto: cannot connect to localhost:1: Connection refused"),
-        (["no.such.invalid", "1"], 1, "echoproto: cannot find host no.such.invalid: "),
-        (["x" * 70, "1"], 1, "echoproto: "),
-        (["unix:///nosuch"], 1, "echoproto: cannot connect to /nosuch: No such file or directory"),
-        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
-        (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),
-        (["--nosuch"], 2, "Error: No such option"),
-        (["-w", "soon", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
-        (["-w", "nan", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
-        (["-w", "0", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
-        (["send"], 2, "Error: Missing argument 'TARGET [FILE]...'"),
-        (["send", "localhost:1", "/nosuch"], 2, "Error: Invalid value: File '/nosuch' does not"),
-        (["send", "localhost:1", "/"], 2, "Error: Invalid value: File '/' is a directory."),
-    ],
-)
-def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
-    done = echoproto(*words)
-    assert done.returncode == status
-    assert done.stdout == b""
-    assert done.stderr.decode().splitlines()[-1].startswith(message)
-    if status == 1:
-        assert done.stderr.count(b"\n") == 1
-
-
-def test_connecting_takes_no_longer_than_it_may():
-    # A listener whose queue is full does not answer.
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        host, port = listener.getsockname()
-        for sock in (first, second):
-            sock.setblocking(False)
-            sock.connect_ex((host, port))
-        done = echoproto("-w", "0.2", host, str(port))
-    assert done.returncode == 1
-    assert done.stderr.decode() == (
-        f"echoproto: cannot connect to {host}:{port}: no answer in 0.2 seconds\n"
-    )
-
-
 @pytest.mark.long
 def test_two_gigabytes_pass_in_constant_memory(server):
     size = 2 * 1024 * MEBIBYTE
@@ -241,37 +199,6 @@ def test_two_gigabytes_pass_in_constant_memory(server):
     assert most - first < 16 * MEBIBYTE
 
 
-def memory(process):
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
-
-
-@contextmanager
-def stuck(*options):
-    """A pipe whose output nobody reads, on a peer that floods it, when it can print no more."""
-
-    def serve(sock):
-        with suppress(OSError):
-            while True:
-                sock.sendall(b"x" * 65536)
-
-    def printed():
-        count = fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4))
-        return int.from_bytes(count, sys.byteorder)
-
-    def is_stuck():
-        counts.append(printed())
-        return 0 < counts[-2] == counts[-1]
-
-    counts = [0]
-    with (
-        peer(serve) as (host, port),
-        start(ECHOPROTO, *options, host, str(port), stderr=subprocess.PIPE) as process,
-    ):
-        eventually(is_stuck, "the output is full")
-        yield process
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_also_when_nobody_reads_its_output(number, status):
     with stuck() as process:
@@ -283,10 +210,3 @@ def test_it_is_idle_also_when_nobody_reads_its_output():
     with stuck("-i", "0.5") as process:
         assert process.wait(DEADLINE) == 1
         assert b"idle for 0.5 seconds" in process.stderr.read()
-
-
-@pytest.mark.parametrize(("number", "name"), [(0, "input"), (1, "output")])
-def test_a_standard_stream_that_is_closed_is_said(number, name):
-    done = run("sh", "-c", f'exec "$0" 127.0.0.1 1 {number}<&-', ECHOPROTO)
-    assert done.returncode == 2
-    assert done.stderr.decode() == f"echoproto: standard {name} is closed\n"

@@ -1,0 +1,114 @@
+"""`echoproto ping` on the command line: Ctrl-C, a closed output, and what is wrong."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+
+from support import BIN, DEADLINE, Output, matching, receive_all, run, start
+
+ECHOPROTO = BIN / "echoproto"
+QUICK = ["-i", "0.01"]
+
+
+def ping(*words, **kwargs):
+    """Run it; its status, the lines that it prints, and what it says."""
+    done = run(ECHOPROTO, "ping", *words, **kwargs)
+    return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+@contextmanager
+def peer(serve, family=socket.AF_INET, address=("127.0.0.1", 0)):
+    """A server of one connection, of which `serve` gets a file of lines, and the socket."""
+
+    def accept():
+        with closing(listener.accept()[0]) as sock, suppress(OSError):
+            sock.settimeout(DEADLINE)
+            with sock.makefile("rb") as lines:
+                serve(lines, sock)
+
+    with socket.socket(family) as listener:
+        listener.settimeout(DEADLINE)
+        listener.bind(address)
+        listener.listen()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        name = listener.getsockname()
+        try:
+            yield f"unix://{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}"
+        finally:
+            thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def answered(target, number, text=None):
+    """The line for an answer; `text` is what it says."""
+    size = len(f"ping {number}" if text is None else text)
+    what = "" if text is None else f": {text}"
+    return matching(rf"{size} bytes from {target}: seq={number} time=\d+\.\d{{3}} ms{what}")
+
+
+def statistics(target, what):
+    return [f"--- {target} ping statistics ---", matching(rf"{what}, time \d+ ms")]
+
+
+def test_each_answer_is_printed_when_it_comes_and_ctrl_c_prints_the_summary(server):
+    target = f"127.0.0.1:{server.port}"
+    for number in signal.SIGINT, signal.SIGTERM:
+        with start(ECHOPROTO, "ping", "-i", "1000", target, stderr=subprocess.PIPE) as process:
+            output = Output(process.stdout)
+            output.wait_for("seq=1 ")
+            process.send_signal(number)
+            assert process.wait(DEADLINE) == 0
+            lines = output.wait_for_end().splitlines()
+            assert process.stderr.read() == b""
+        assert lines[2:4] == statistics(target, "1 lines sent, 1 answered, 0% lost")
+
+
+def test_ctrl_c_without_any_answer_is_status_1():
+    asked = threading.Event()
+
+    def serve(lines, sock):
+        lines.readline()
+        asked.set()
+        receive_all(sock)
+
+    with peer(serve) as target, start(ECHOPROTO, "ping", "-i", "1000", target) as process:
+        assert asked.wait(DEADLINE)
+        process.send_signal(signal.SIGINT)
+        lines = process.stdout.read().decode().splitlines()
+        assert process.wait(DEADLINE) == 1
+    assert lines[1:] == statistics(target, "1 lines sent, 0 answered, 100% lost")
+
+
+def test_an_output_that_is_closed_ends_it_quietly(server):
+    target = f"127.0.0.1:{server.port}"
+    with start(ECHOPROTO, "ping", *QUICK, target, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(DEADLINE) == 1
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["127.0.0.1:1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
+        (["no.such.invalid:1"], 1, "echoproto: cannot find host no.such.invalid: "),
+        ([], 2, "Error: Missing argument 'TARGET'."),
+        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
+        (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--count': '0' is not"),
+        (["localhost:1", "-i", "0"], 2, "Error: Invalid value for '-i' / '--interval': '0' is not"),
+        (["localhost:1", "-i", "nan"], 2, "Error: Invalid value for '-i' / '--interval': 'nan' is"),
+        (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: TEXT must not "),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
+    done = run(ECHOPROTO, "ping", *words)
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert done.stderr.decode().splitlines()[-1].startswith(message)

@@ -1,0 +1,72 @@
+"""`echoproto send` on the command line: files, a closed output, and what is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from support import BIN, DEADLINE, run, start
+
+ECHOPROTO = BIN / "echoproto"
+
+
+def echoproto(*words, **kwargs):
+    return run(ECHOPROTO, *words, **kwargs)
+
+
+def test_files_are_sent_one_after_the_other(server, tmp_path):
+    (tmp_path / "one").write_bytes(b"1\r\n")
+    (tmp_path / "two").write_bytes(b"\xff2")
+    target = f"127.0.0.1:{server.port}"
+    done = echoproto("send", target, "one", "-", "two", cwd=tmp_path, input=b"stdin")
+    assert (done.returncode, done.stdout) == (0, b"1\r\nstdin\xff2")
+
+
+def test_with_c_a_line_feed_is_sent_as_cr_lf(server):
+    done = echoproto("-C", f"127.0.0.1:{server.port}", input=b"a\nb\r\n\n")
+    assert done.stdout == b"a\r\nb\r\n\r\n"
+
+
+def test_an_output_that_is_closed_ends_it_quietly(server):
+    with start(ECHOPROTO, f"127.0.0.1:{server.port}", stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.wait(DEADLINE) == 1
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["127.0.0.1", "1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
+        (["localhost", "1"], 1, "echoproto: cannot connect to localhost:1: Connection refused"),
+        (["no.such.invalid", "1"], 1, "echoproto: cannot find host no.such.invalid: "),
+        (["x" * 70, "1"], 1, "echoproto: "),
+        (["unix:///nosuch"], 1, "echoproto: cannot connect to /nosuch: No such file or directory"),
+        (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
+        (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),
+        (["--nosuch"], 2, "Error: No such option"),
+        (["-w", "soon", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["-w", "nan", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["-w", "0", "localhost", "1"], 2, "Error: Invalid value for '-w' / '--wait': "),
+        (["send"], 2, "Error: Missing argument 'TARGET [FILE]...'"),
+        (["send", "localhost:1", "/nosuch"], 2, "Error: Invalid value: File '/nosuch' does not"),
+        (["send", "localhost:1", "/"], 2, "Error: Invalid value: File '/' is a directory."),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
+    done = echoproto(*words)
+    assert done.returncode == status
+    assert done.stdout == b""
+    assert done.stderr.decode().splitlines()[-1].startswith(message)
+    if status == 1:
+        assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "input"), (1, "output")])
+def test_a_standard_stream_that_is_closed_is_said(number, name):
+    done = run("sh", "-c", f'exec "$0" 127.0.0.1 1 {number}<&-', ECHOPROTO)
+    assert done.returncode == 2
+    assert done.stderr.decode() == f"echoproto: standard {name} is closed\n"
