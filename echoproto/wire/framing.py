@@ -164,7 +164,8 @@ class LineSplitter:
             if self.delimiter is not ANY_LINE_END:
                 if data.endswith(self.delimiter):
                     lines = data.split(self.delimiter)
-                    del lines[-1]
+                    if lines.pop():  # b"aaa" ends with b"aa", but its only line end is the first
+                        lines = []
             elif data[-1] == _LF and 0 not in data:
                 lines = data.splitlines()
         if not lines:

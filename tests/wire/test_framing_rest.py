@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from echoproto.errors import LineTooLongError
@@ -78,6 +78,7 @@ def test_taking_the_rest_ends_a_loop_over_the_lines():
 
 
 @given(chunked(), DELIMITERS, LIMITS)
+@example([b"aaa", b"a"], b"aa", None)
 def test_taking_a_chunk_changes_nothing_but_that_one_line_is_returned(chunks, delimiter, limit):
     expected, _ = split(chunks, delimiter, limit)
     splitter, given = LineSplitter(delimiter, limit), []
