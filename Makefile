@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# Where it is set, each of the many programs that the tests start would compile all its modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-all lint coverage bench bench-wire fuzz users clean
 .DEFAULT_GOAL := run
 

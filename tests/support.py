@@ -19,8 +19,8 @@ from uuid import uuid4
 
 import pytest
 
-DEADLINE = 30.0
-"""Seconds after which something that a test waits for is not coming."""
+DEADLINE = 120.0
+"""Seconds after which something that a test waits for is not coming, on the busiest machine."""
 
 BIN = Path(sys.executable).parent
 
