@@ -1,7 +1,7 @@
 """An echo service you can leave running, and the line client you leave open beside it.
 
-What `__all__` names is public: it is described in docs/reference.md and changes only as
-CHANGELOG.md says. Everything else is private. Each name is imported when it is first used, so
+The names in `__all__` are public: docs/reference.md describes them, and CHANGELOG.md lists their
+changes. Everything else is private. Each name is imported when it is first used, so
 `import echoproto` costs nothing and loads neither Twisted nor prompt_toolkit.
 """
 

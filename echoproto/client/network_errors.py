@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 from echoproto.errors import NetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from echoproto.client.target import Target
 
-# OpenSSL's names for errors, and what they mean for the user.
+# OpenSSL's names for errors, and what they mean for the user during the handshake.
 _NOT_TLS: Final = "it does not speak TLS"
 _REASONS: Final = {
     "HTTP_REQUEST": _NOT_TLS,
@@ -43,7 +43,7 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
     what = f"cannot connect to {target.name}"
     try:
         async with asyncio.timeout(timeout):
-            with tls_errors(what):
+            with tls_errors(what, _REASONS):
                 yield
     except socket.gaierror as error:
         raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
@@ -55,8 +55,11 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
 
 
 @contextmanager
-def tls_errors(what: str) -> Iterator[None]:
-    """Raise NetworkError if TLS fails in the block; its message begins with `what`."""
+def tls_errors(what: str, reasons: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Raise NetworkError if TLS fails in the block; its message begins with `what`.
+
+    `reasons` translates OpenSSL's names for errors.
+    """
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -70,7 +73,7 @@ def tls_errors(what: str) -> Iterator[None]:
         ) from None
     except ssl.SSLError as error:
         code = error.reason or "UNKNOWN_ERROR"
-        why = _REASONS.get(code) or f"TLS: {code.lower().replace('_', ' ')}"
+        why = (reasons or {}).get(code) or f"TLS: {code.lower().replace('_', ' ')}"
         raise NetworkError(f"{what}: {why}") from None
 
 

@@ -1,4 +1,7 @@
-"""Tell twistd of `twistd echo`. Imported while twistd's plugin cache is cold: nothing heavy."""
+"""Registers `twistd echo` and the uvloop reactor with twistd.
+
+twistd imports this module while its plugin cache is cold, so it must import nothing slow.
+"""
 
 from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
@@ -9,4 +12,6 @@ echo = ServiceMaker(
     "An echo service: every byte that a client sends comes back.",
     "echo",
 )
-uvloop = Reactor("uvloop", "echoproto.reactor.reactor", "As fast as uvloop: needs that installed.")
+uvloop = Reactor(
+    "uvloop", "echoproto.reactor.reactor", "A reactor on uvloop; uvloop must be installed."
+)
