@@ -13,5 +13,5 @@ echo = ServiceMaker(
     "echo",
 )
 uvloop = Reactor(
-    "uvloop", "echoproto.reactor.reactor", "A reactor on uvloop; uvloop must be installed."
+    "uvloop", "echoproto.reactor.reactor", "A reactor that needs uvloop."
 )
