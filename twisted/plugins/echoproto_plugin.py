@@ -12,6 +12,4 @@ echo = ServiceMaker(
     "An echo service: every byte that a client sends comes back.",
     "echo",
 )
-uvloop = Reactor(
-    "uvloop", "echoproto.reactor.reactor", "A reactor that needs uvloop."
-)
+uvloop = Reactor("uvloop", "echoproto.reactor.reactor", "A reactor that needs uvloop.")
