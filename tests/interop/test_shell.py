@@ -299,6 +299,8 @@ def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell
         terminal.wait_for("> half a li")
         enter(terminal, "ne")
         assert receive_exactly(sock, 21) == b"a line\r\nhalf a line\r\n"
+        # prompt_toolkit loads the history again after each line, when it draws the prompt.
+        terminal.wait_for("> half a line", PROMPT)
         terminal.press("Up", "Up")
         terminal.wait_for("> a line")
         terminal.press("Up")
