@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 from echoproto.client.network_errors import connecting, reason, tls_errors
 from echoproto.client.opening import open_socket, tls_context
+from echoproto.client.target import Target
 from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from typing import NamedTuple
 
-    from echoproto.client.target import Target
     from echoproto.wire.telnet.codec import TelnetCodec
 
 MAX_RECEIVE: Final = 64 * 1024
@@ -52,7 +52,7 @@ def ignore(event: object) -> None:
 
 @asynccontextmanager
 async def connect(
-    target: Target,
+    target: Target | str,
     timeout: float | None = None,  # noqa: ASYNC109
     *,
     insecure: bool = False,
@@ -61,14 +61,18 @@ async def connect(
 ) -> AsyncIterator[ClientConnection]:
     """Connect to `target` and return a `ClientConnection`, as an asynchronous context manager.
 
-    The connection is closed at the end of the block.
+    `target` is a `Target`, or text that `Target.parse` reads. The connection is closed at the end
+    of the block.
 
     `timeout` limits the time for connecting, including the TLS handshake, in seconds; None leaves
     the limit to the system. With `insecure`, a TLS connection accepts any certificate. `telnet` and
     `on_event` are passed to `ClientConnection`.
 
-    Raises NetworkError if connecting fails or takes longer than `timeout`.
+    Raises NetworkError if connecting fails or takes longer than `timeout`, and TargetError for text
+    that is not a target.
     """
+    if isinstance(target, str):
+        target = Target.parse(target)
     async with connecting(target, timeout):
         tls = None
         if context := tls_context(target, insecure=insecure):

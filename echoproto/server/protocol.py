@@ -45,7 +45,7 @@ class LineProtocol(LineReceiver):
     - `lineLengthExceeded(line)` receives what has arrived of the line, and nothing behind it. The
       rest of that line is skipped, and the next line is complete. Unless you override it, the
       method closes the connection. It may call `setLineMode` or `setRawMode` to keep the rest.
-    - Its time is proportional to the number of bytes received.
+    - Splitting takes time proportional to the number of bytes received.
 
     On the connections of a reactor, `transport` is a `ServerConnection`, whichever factory has
     built the protocol. It adds:
@@ -105,10 +105,11 @@ class LineProtocol(LineReceiver):
         self.peerHalfClosed()
 
     def peerHalfClosed(self) -> None:
-        """Handle the half-close of the peer, after everything it has sent was delivered.
+        """Handle the half-close of the peer, after all complete lines were delivered.
 
-        Closes the connection as soon as everything has been sent. Override it to send more, and
-        then call `transport.loseConnection`.
+        `clearLineBuffer` returns an unfinished line. The inherited method closes the connection as
+        soon as everything has been sent. If you override it, call `transport.loseConnection` when
+        you have sent everything.
         """
         self.transport.loseConnection()
 
@@ -119,14 +120,14 @@ class LineProtocol(LineReceiver):
 
     @property
     def lines_received(self) -> int | None:
-        """Number of lines delivered, including those that were too long.
+        """Number of lines received, including those that were too long.
 
         None in a subclass that does not split lines.
         """
         return self.__splitter.taken if self.__splitter is not None else 0
 
     def dataReceived(self, data: bytes) -> Any:
-        """Call `lineReceived` or `rawDataReceived` for `data`, until something pauses."""
+        """Call `lineReceived` or `rawDataReceived` for `data`, until the protocol pauses."""
         splitter = self.__splitter or self.__begin()
         if (
             self.__busy
@@ -205,7 +206,7 @@ class LineProtocol(LineReceiver):
         return self.__splitter.take_rest() if self.__splitter is not None else b""
 
     def resumeProducing(self) -> None:
-        """Continue with pending data; deliver nothing after the connection is closed."""
+        """Deliver pending data, unless the connection is closed."""
         if not (isinstance(self.transport, ServerConnection) and self.transport.disconnecting):
             super().resumeProducing()
 
@@ -267,7 +268,7 @@ class LineProtocol(LineReceiver):
         """Handle the name of the telnet client's terminal (RFC 1091)."""
 
     def undecidedDataReceived(self, data: bytes) -> None:
-        """Handle a last byte 255, of which only the next byte can show what it means.
+        """Handle data that ends with a byte 255: the next byte decides what it means.
 
         It is processed again, with what follows it. The inherited method does nothing.
         """

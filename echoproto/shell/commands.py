@@ -140,7 +140,10 @@ def _help(session: Session) -> None:
         for argument in entry.arguments:
             choices = (f"{word} ({means})" for word, means in argument.choices.items())
             lines += _columns("", f"{argument.name} is {_either(choices)}")
-    session.say(*lines, "Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.")
+    session.say(
+        *lines,
+        "A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.",
+    )
 
 
 def _columns(left: str, right: str) -> list[str]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class _AnyLineEnd(bytes):
-    """The type of `ANY_LINE_END`, which must not be mistaken for an equal `bytes` object."""
+    """Any of LF, CR LF, CR NUL and CR. Compare it with `is`: as bytes it equals CR LF."""
 
     __slots__ = ()
 

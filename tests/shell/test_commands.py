@@ -67,7 +67,7 @@ options        list the telnet options in effect on each side
 """)
     assert said.endswith("""
 quit           end the shell, as Ctrl-D does
-Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.
+A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.
 """)
 
 
