@@ -1,4 +1,4 @@
-"""Every error that echoproto raises on purpose, as one tree.
+"""The errors of echoproto, as one tree.
 
     EchoprotoError
     ├── CannotStartError    the service cannot listen where it was asked to; also a SystemExit

@@ -30,7 +30,7 @@ SPECIAL = (
 )
 """What its menu Special Command has for telnet, in its order."""
 
-# Keys for letters that the keyboard of the United States has not, by names that no layout uses.
+# Key names, used by no layout, for letters missing from the US keyboard.
 LETTERS = {"<I193>": "é", "<I194>": "ÿ"}
 
 KEYMAP = """

@@ -39,7 +39,7 @@ class Client:
         self.hears(b"!")
 
     def was_read(self):
-        """Return when the server has read all that was said: it serves who is ready in turn."""
+        """Wait until the server has read everything sent; it serves ready clients in turn."""
         for _ in range(2):
             self._other.sendall(b"?\r\n")
             assert receive_exactly(self._other, 3) == b"?\r\n"
@@ -136,7 +136,7 @@ class Recorder(LineProtocol):
 
 
 def connected(protocol=None, *chunks):
-    """A protocol that has received `chunks`, and what it has for a transport."""
+    """Return a protocol that has received `chunks`, and its transport."""
     protocol = protocol or Recorder()
     wire = StringTransport()
     ServerConnection(protocol).makeConnection(wire)

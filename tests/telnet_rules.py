@@ -17,7 +17,7 @@ from echoproto.wire.telnet.options import (
 )
 from telnet_bytes import AYT, DO, DONT, IAC, SB, SE, TTYPE, WILL, WONT
 
-# What a stream is made of that means much.
+# Pieces with a special meaning, from which streams are built.
 PIECES = [
     *[
         b"a",

@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self._package = package
         self._lazy_commands = lazy_commands
-        self._default_command = default_command
+        self.default_command = default_command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of the commands."""
@@ -51,12 +51,12 @@ class LazyGroup(click.Group):
         """Parse `args`. If they do not start with a command, give them to the default command."""
         own = {*self._lazy_commands, *(opt for param in self.get_params(ctx) for opt in param.opts)}
         if not (args and args[0] in own) and not ctx.resilient_parsing:
-            args = [self._default_command, *args]
+            args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options of the default command and of the group, then the commands."""
-        default, own = self.get_command(ctx, self._default_command), self.get_params(ctx)
+        default, own = self.get_command(ctx, self.default_command), self.get_params(ctx)
         params = [*(default.get_params(ctx) if default else ()), *own]
         options = {param.name: param for param in params if param.opts[0][0] == "-"}
         records = [record for option in options.values() if (record := option.get_help_record(ctx))]

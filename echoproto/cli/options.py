@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from echoproto.cli.group import LazyGroup
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,7 @@ class Number(click.ParamType[float]):
         except ValueError:
             number = math.nan
         if (
-            not math.isfinite(number)
+            (isinstance(number, float) and not math.isfinite(number))
             or (self._above is not None and number <= self._above)
             or (self._least is not None and number < self._least)
             or (self._most is not None and number > self._most)
@@ -104,7 +106,8 @@ def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     except TargetError as error:
         hint = ""
         context = click.get_current_context()
-        if isinstance(group := context.find_root().command, click.Group):
+        group = context.find_root().command
+        if isinstance(group, LazyGroup) and context.info_name == group.default_command:
             close = get_close_matches(words[0], group.list_commands(context), n=1)
             hint = f"; or did you mean the command {close[0]}?" if close else ""
         raise click.UsageError(f"{error}{hint}") from None

@@ -33,7 +33,7 @@ from zope.interface import implementedBy, implementer, providedBy
 
 from echoproto.errors import NotTelnetError
 from echoproto.server.backpressure import BY_PROTOCOL, BY_TRANSPORT, Backpressure
-from echoproto.server.ending import Ending, Event, State
+from echoproto.server.ending import Ending, EndingEvent, State
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls
@@ -192,13 +192,13 @@ class ServerConnection:
         """Handle the half-close of the peer."""
         self.read_lost = True
         if self.stack is None:
-            self.handle_ending(Event.PEER_ENDED)
+            self.handle_ending(EndingEvent.PEER_ENDED)
         else:
             self.stack.eof()
 
     def writeConnectionLost(self) -> None:
         """Handle the completion of our half-close."""
-        self.handle_ending(Event.SENT)
+        self.handle_ending(EndingEvent.SENT)
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
 
@@ -215,7 +215,7 @@ class ServerConnection:
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Handle the loss of the connection, and of everything that was not delivered."""
-        self.handle_ending(Event.LOST)
+        self.handle_ending(EndingEvent.LOST)
         reason = self.reason or reason
         if self.factory is not None:
             self.factory.registry.closed(self, reason)
@@ -223,7 +223,7 @@ class ServerConnection:
 
     # How it ends: the actions that `ending` asks for
 
-    def handle_ending(self, event: Event) -> None:
+    def handle_ending(self, event: EndingEvent) -> None:
         """Pass an event to `ending`, which calls the action that follows from it."""
         if self.ending is None:
             self.ending = Ending(self)
@@ -248,7 +248,7 @@ class ServerConnection:
     def deliver_end(self) -> None:
         """Report that everything is delivered, unless a pause holds data back."""
         if not (self.paused or getattr(self.protocol, "paused", False)):
-            self.handle_ending(Event.DELIVERED)
+            self.handle_ending(EndingEvent.DELIVERED)
 
     def notify_end(self) -> None:
         """Notify the protocol that the peer has ended; if it cannot half-close, close."""
@@ -310,7 +310,7 @@ class ServerConnection:
         answers = is_twisted_tls(self.transport) or (
             self.stack is not None and self.stack.peer_answers_end
         )
-        self.handle_ending(Event.FINISH if answers else Event.CLOSE)
+        self.handle_ending(EndingEvent.FINISH if answers else EndingEvent.CLOSE)
 
     def loseWriteConnection(self) -> None:
         """Half-close as soon as everything has been sent; close, where half-close is impossible."""
@@ -319,10 +319,10 @@ class ServerConnection:
         self._finish()
         can_half_close = IHalfCloseableDescriptor.providedBy(self.transport)
         if self._has_tls:
-            self.handle_ending(Event.SENT)
+            self.handle_ending(EndingEvent.SENT)
         elif is_twisted_tls(self.transport):
             self.transport.loseConnection()
-            self.handle_ending(Event.SENT)
+            self.handle_ending(EndingEvent.SENT)
         elif can_half_close:
             self.transport.loseWriteConnection()
         else:
@@ -330,7 +330,7 @@ class ServerConnection:
 
     def abortConnection(self) -> None:
         """Reset the connection at once. Data that has not been sent is lost."""
-        self.handle_ending(Event.ABORT)
+        self.handle_ending(EndingEvent.ABORT)
         self.transport.abortConnection()
 
     def startTLS(self, context: Any, normal: bool = True) -> None:  # noqa: FBT001, FBT002

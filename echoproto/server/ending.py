@@ -41,7 +41,7 @@ class State(Enum):
     LOST = auto()
 
 
-class Event(Enum):
+class EndingEvent(Enum):
     """What can occur on a connection."""
 
     PEER_ENDED = auto()  # FIN, or close_notify
@@ -66,11 +66,11 @@ class Action(Enum):
 
 
 _OPEN, _ENDED, _EOF, _NOTIFIED, _EOF_NOTIFIED, _LINGERING, _CLOSING, _LOST = State
-_PEER_ENDED, _PEER_EOF, _DELIVERED, _CLOSE, _FINISH, _ABORT, _SENT, _TIME_UP, _LOSE = Event
+_PEER_ENDED, _PEER_EOF, _DELIVERED, _CLOSE, _FINISH, _ABORT, _SENT, _TIME_UP, _LOSE = EndingEvent
 
 # An event without a row for the state is ignored. ABORT and LOST can occur in every
 # state until the connection is lost.
-ENDING: Final[dict[tuple[State, Event], tuple[State, Action | None]]] = {
+ENDING: Final[dict[tuple[State, EndingEvent], tuple[State, Action | None]]] = {
     (_OPEN, _PEER_ENDED): (_ENDED, Action.DELIVER),
     (_OPEN, _PEER_EOF): (_EOF, Action.DELIVER),
     (_OPEN, _CLOSE): (_CLOSING, Action.CLOSE),
@@ -124,7 +124,7 @@ class Ending:
 
     def __init__(self, connection: EndingActions) -> None:
         self.state = State.OPEN
-        self.first: Event | None = None
+        self.first: EndingEvent | None = None
         """The event that left the state OPEN."""
         self._connection = connection
         self._time_up: IDelayedCall | None = None
@@ -132,9 +132,9 @@ class Ending:
     @property
     def is_ours(self) -> bool:
         """Whether our side was the first to end the connection."""
-        return self.first in (Event.CLOSE, Event.FINISH, Event.ABORT)
+        return self.first in (EndingEvent.CLOSE, EndingEvent.FINISH, EndingEvent.ABORT)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: EndingEvent) -> None:
         """Take the transition that the table has for `event`, and do its action."""
         before = self.state
         self.state, action = ENDING.get((before, event), (before, None))
@@ -151,6 +151,8 @@ class Ending:
             case Action.CLOSE:
                 self._connection.close()
             case Action.WAIT if self._time_up is None:
-                self._time_up = self._connection.clock.callLater(LINGER, self.handle, Event.TIME_UP)
+                self._time_up = self._connection.clock.callLater(
+                    LINGER, self.handle, EndingEvent.TIME_UP
+                )
             case None if self.state is State.LOST and self._time_up and self._time_up.active():
                 self._time_up.cancel()

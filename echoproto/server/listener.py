@@ -69,13 +69,14 @@ def make_listener(reactor: Any, where: str) -> Listener:
 
 def _check_endpoint(kind: str, named: dict[str, str], unnamed: list[str]) -> None:
     """Raise ValueError for mistakes that Twisted's parser reports unclearly."""
-    first = unnamed[0] if unnamed else ""
+    first = re.sub(r"\\(.)", r"\1", unnamed[0]).strip() if unnamed else ""
     port = named.get("port", first)
+    has_key = "privateKey" in named or len(unnamed) > 1
     if kind in ("tcp", "tcp6", "ssl") and not re.fullmatch("[0-9]+", port):
         raise ValueError(f"{port!r} is not a port; give {kind}:PORT:interface=HOST")
     if kind == "unix" and not named.get("address", first):
         raise ValueError("the path is missing; give unix:PATH")
-    if kind == "ssl" and "privateKey" not in named and not Path(_TWISTEDS_KEY).exists():
+    if kind == "ssl" and not has_key and not Path(_TWISTEDS_KEY).exists():
         raise ValueError("the key is missing; give ssl:PORT:interface=HOST:privateKey=FILE")
 
 

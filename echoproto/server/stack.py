@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
-from echoproto.server.ending import Event
+from echoproto.server.ending import EndingEvent
 from echoproto.server.telnet_layer import ServerTelnet, may_be_telnet
 from echoproto.wire.layer import DataReceived, Ended, Pipeline, Reply
 from echoproto.wire.telnet.commands import Command, CommandReceived, TelnetStarted
@@ -87,7 +87,7 @@ class Stack:
     def eof(self) -> None:
         """Handle the half-close of the peer, below all layers."""
         if self._ignores_all:  # ignore also what is pending in the layers
-            self._connection.handle_ending(Event.PEER_ENDED)
+            self._connection.handle_ending(EndingEvent.PEER_ENDED)
         else:
             self._take(self._pipeline.eof())
 
@@ -105,8 +105,8 @@ class Stack:
             self._handle_events(events)
         except ssl.SSLError as error:
             connection.reason = Failure(error)
-            connection.handle_ending(Event.CLOSE)
-            connection.handle_ending(Event.PEER_ENDED)  # the layer will give no Ended
+            connection.handle_ending(EndingEvent.CLOSE)
+            connection.handle_ending(EndingEvent.PEER_ENDED)  # the layer will give no Ended
         finally:
             if self._unsent:
                 self.flush()
@@ -154,7 +154,7 @@ class Stack:
             case Reply(data):
                 self._write(data)
             case Ended():
-                connection.handle_ending(Event.PEER_ENDED)
+                connection.handle_ending(EndingEvent.PEER_ENDED)
             case _ if not connection.is_open:
                 pass  # ignore everything after telnet's EOF, and after we have closed
             case HandshakeCompleted():
@@ -165,7 +165,7 @@ class Stack:
                     connection.telnet_started()
                 self.telnet.dispatch(event)
                 if event == CommandReceived(Command.EOF):
-                    connection.handle_ending(Event.PEER_EOF)
+                    connection.handle_ending(EndingEvent.PEER_EOF)
 
     def _settle_telnet(self, telnet: ServerTelnet) -> None:
         """Remove the layer as soon as the client has shown that it is not telnet.

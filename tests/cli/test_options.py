@@ -65,7 +65,12 @@ def test_a_telnet_target_cannot_be_plain(command):
             ["0", "-1", "x"],
             "a number of seconds, above 0",
         ),
-        (Number("bytes", int, least=1), ["1"], ["0", "1.5"], "a whole number of bytes, at least 1"),
+        (
+            Number("bytes", int, least=1),
+            ["1", "1" * 400],
+            ["0", "1.5"],
+            "a whole number of bytes, at least 1",
+        ),
         (
             Number("seconds", above=0, most=50_000),
             ["50000"],
@@ -75,7 +80,9 @@ def test_a_telnet_target_cannot_be_plain(command):
     ],
 )
 def test_a_number_is_within_its_limits(number, right, wrong, wanted):
-    assert [number.convert(text, None, None) for text in right] == [float(text) for text in right]
+    assert [number.convert(text, None, None) for text in right] == [
+        number._kind(text) for text in right
+    ]
     for text in wrong:
         with pytest.raises(click.BadParameter, match=re.escape(f"'{text}' is not {wanted}.")):
             number.convert(text, None, None)
@@ -85,3 +92,9 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant():
     done = run(BIN / "echoproto", "bnech", "localhost:2020")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().endswith("; or did you mean the command bench?\n")
+
+
+def test_the_target_of_a_command_that_was_named_is_not_taken_for_a_command():
+    done = run(BIN / "echoproto", "ping", "bench")
+    assert done.returncode == 2
+    assert "did you mean" not in done.stderr.decode()

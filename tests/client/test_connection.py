@@ -16,7 +16,7 @@ import pytest
 
 from echoproto.client.connection import MAX_QUEUED, connect
 from echoproto.client.target import Target
-from echoproto.errors import NetworkError
+from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import Reply
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, OptionChanged
@@ -72,7 +72,7 @@ def test_two_that_send_at_the_same_time_send_one_after_the_other():
 
 def test_without_telnet_there_are_no_commands_and_nobody_wants_a_size():
     async def script(connection):
-        with pytest.raises(ValueError, match="this connection is not telnet"):
+        with pytest.raises(NotTelnetError, match="this connection is not telnet"):
             connection.send_command(Command.AYT)
         connection.resize(80, 24)
         await connection.send_eof()

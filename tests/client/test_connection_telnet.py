@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from echoproto.errors import NotTelnetError
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import (
     Command,
@@ -253,7 +254,7 @@ def test_a_command_makes_it_telnet_unless_it_is_known_not_to_be():
         async with talking(person("auto")) as (telnet, peer):
             await peer.say(b"\xff\x80")
             assert await telnet.receive() == b"\xff\x80"
-            with pytest.raises(ValueError, match="this connection is not telnet"):
+            with pytest.raises(NotTelnetError, match="this connection is not telnet"):
                 telnet.send_command(Command.AYT)
             assert await telnet.send(b"\xff")
             await telnet.send_eof()

@@ -42,7 +42,7 @@ class Watched(ClientConnection):
 
 @pytest.mark.parametrize("large", [b"", AWKWARD * (4 * MEBIBYTE // len(AWKWARD))], ids=len)
 def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(large):
-    # Each request has an answer of its length: what waits to be sent is what it does not read.
+    # Each answer is as long as its request: the queue holds what the peer has not read.
     times = MEBIBYTE // 2
     request, answer = IAC + DO + UNKNOWN, IAC + WONT + UNKNOWN
 
@@ -181,7 +181,7 @@ def test_a_reset_is_told_by_who_sends():
 
 
 def test_a_reset_that_a_command_met_first_is_still_told():
-    # The system tells each error once: who sends must not swallow what who receives has to tell.
+    # The system reports each error once: the sender must leave it for the receiver to report.
     async def main():
         async with talking(person()) as (telnet, peer):
             peer.resets()

@@ -197,7 +197,7 @@ def test_what_is_no_tls_any_more_is_one_clear_line_after_what_came(certificate, 
 @EACH_VERSION
 @pytest.mark.usefixtures("trusted")
 def test_a_reset_that_comes_before_the_half_close_is_still_told(certificate, version):
-    # The system tells each error once: who sends must not swallow what who receives has to tell.
+    # The system reports each error once: the sender must leave it for the receiver to report.
     def serve(tls):
         receive_exactly(tls, 5)
         tls.setsockopt(*RESET_AT_CLOSE)

@@ -162,7 +162,7 @@ def test_telnet_in_a_terminal_gets_each_line_once_and_its_commands_leave_no_trac
 
 
 def test_the_urgent_data_of_telnet_s_synch_is_taken_in_its_place():
-    # A byte of it that comes by itself would not be seen on a screen, but stands in the log.
+    # A stray byte would be invisible on the screen, but it appears in the log.
     with (
         serve("--log-lines") as server,
         Terminal(program("telnet"), HOST, server.port) as terminal,

@@ -48,7 +48,7 @@ def listen(reactor):
 
 
 SOON = DEADLINE / 2
-"""Less than a wait that nothing ends, on a machine that is as busy as it may be."""
+"""Shorter than an endless wait, even on a very busy machine."""
 
 
 def iterate_until(reactor, what, delay=0.0):

@@ -1,4 +1,4 @@
-"""What is received: pauses, and who is given it."""
+"""Receiving: pauses, and which protocol gets the data."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ from itertools import product
 import pytest
 from twisted.internet.task import Clock
 
-from echoproto.server.ending import ENDING, LINGER, Action, Ending, Event, State
+from echoproto.server.ending import ENDING, LINGER, Action, Ending, EndingEvent, State
 
 # The table by itself
 
 
 class Recorded:
-    """What has an end, and keeps what it is told to do."""
+    """A fake connection that records the actions that `Ending` calls."""
 
     def __init__(self):
         self.clock = Clock()
@@ -33,7 +33,7 @@ class Recorded:
         self.done.append(Action.CLOSE)
 
 
-@pytest.mark.parametrize(("state", "event"), list(product(State, Event)))
+@pytest.mark.parametrize(("state", "event"), list(product(State, EndingEvent)))
 def test_what_happens_does_what_its_row_says_and_without_a_row_nothing(state, event):
     recorded = Recorded()
     recorded.ending.state = state
@@ -54,12 +54,12 @@ def test_every_state_is_reached_and_leads_to_the_same_end_whatever_happens_first
         reached |= more
     assert reached == set(State)
     for state in set(State) - {State.LOST}:
-        assert ENDING[state, Event.LOST] == (State.LOST, None)
-        assert ENDING[state, Event.ABORT] == (State.CLOSING, None)
+        assert ENDING[state, EndingEvent.LOST] == (State.LOST, None)
+        assert ENDING[state, EndingEvent.ABORT] == (State.CLOSING, None)
 
 
 def test_no_way_leads_back():
-    """From a state that was left none returns, so that every end comes to its end."""
+    """No transition leads back to an earlier state, so every ending finishes."""
     leads = {(before, after) for (before, _), (after, _) in ENDING.items() if before is not after}
     order = [State.OPEN, State.EOF, State.EOF_NOTIFIED, State.ENDED, State.NOTIFIED,
              State.LINGERING, State.CLOSING, State.LOST]  # fmt: skip
@@ -67,20 +67,20 @@ def test_no_way_leads_back():
     assert not backwards
 
 
-@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("event", EndingEvent)
 def test_who_was_first_is_who_left_open(event):
     recorded = Recorded()
-    for then in [event, Event.CLOSE, Event.PEER_ENDED, Event.LOST]:
+    for then in [event, EndingEvent.CLOSE, EndingEvent.PEER_ENDED, EndingEvent.LOST]:
         recorded.ending.handle(then)
-    ours = [Event.CLOSE, Event.FINISH, Event.ABORT]
-    does_nothing = [Event.DELIVERED, Event.SENT, Event.TIME_UP]
+    ours = [EndingEvent.CLOSE, EndingEvent.FINISH, EndingEvent.ABORT]
+    does_nothing = [EndingEvent.DELIVERED, EndingEvent.SENT, EndingEvent.TIME_UP]
     assert recorded.ending.is_ours == (event in ours + does_nothing)
-    assert recorded.ending.first is (Event.CLOSE if event in does_nothing else event)
+    assert recorded.ending.first is (EndingEvent.CLOSE if event in does_nothing else event)
 
 
 def test_time_is_up_once_and_not_after_the_connection_was_lost():
     recorded = Recorded()
-    for event in [Event.FINISH, Event.SENT, Event.SENT]:
+    for event in [EndingEvent.FINISH, EndingEvent.SENT, EndingEvent.SENT]:
         recorded.ending.handle(event)
     assert len(recorded.clock.getDelayedCalls()) == 1
     recorded.clock.advance(LINGER - 0.1)
@@ -89,6 +89,6 @@ def test_time_is_up_once_and_not_after_the_connection_was_lost():
     assert recorded.done == [Action.HALF_CLOSE, Action.CLOSE]
 
     recorded = Recorded()
-    for event in [Event.FINISH, Event.SENT, Event.LOST]:
+    for event in [EndingEvent.FINISH, EndingEvent.SENT, EndingEvent.LOST]:
         recorded.ending.handle(event)
     assert not recorded.clock.getDelayedCalls()

@@ -286,7 +286,7 @@ def wait_for_state(world, protocol, state):
 
 
 def wait_until(world, condition):
-    """Wait until something holds that gives no event; look at it in each turn of the reactor."""
+    """Poll a condition in each turn of the reactor until it holds."""
     reached = Future()
 
     def look():

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from twisted.internet.endpoints import quoteStringArgument
+from twisted.internet.testing import MemoryReactor
 
 from echoproto.server.factory import LineFactory
 from echoproto.server.listener import BACKLOG, endpoint_strings, make_listener
@@ -220,3 +221,8 @@ def test_a_mistake_in_an_endpoint_string_is_said_with_what_would_be_right(
     monkeypatch.chdir(tmp_path)  # where no server.pem is
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make_listener(None, where)
+
+
+def test_a_key_may_be_given_by_its_place(certificate):
+    for where in (f"ssl:0:{certificate}", "tcp:\\80", "tcp: 80"):
+        make_listener(MemoryReactor(), where)

@@ -27,7 +27,7 @@ TCP = "tcp:0:interface=127.0.0.1"
 
 
 class Observer:
-    """Keeps what it is told, beside what others are told."""
+    """Records its notifications in a list that observers may share."""
 
     def __init__(self, name="", told=None):
         self.name = name
@@ -126,7 +126,7 @@ def test_every_observer_is_told_of_everything_in_its_order(running):
 
 
 class NeverKnows(LineProtocol):
-    """Of a connection that is refused it is told nothing."""
+    """It is not notified of refused connections."""
 
     calls: list[str]
 

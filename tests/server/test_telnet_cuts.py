@@ -122,7 +122,7 @@ def test_however_a_stream_is_cut_the_client_reads_the_same_echo(stream, cuts, mo
     else:
         assert sent.startswith(expected)
         assert sent_whole.startswith(expected)
-        # A client that is telnet knows it from the first command that it sent on.
+        # A telnet client behaves as one from its first command on.
         client, other = TelnetCodec(SHELL_POLICY), TelnetCodec(SHELL_POLICY)
         read = received(client, sent[len(expected) :])
         assert data_of(read) == data_of(received(other, sent_whole[len(expected) :]))
@@ -134,7 +134,7 @@ def test_however_a_stream_is_cut_the_client_reads_the_same_echo(stream, cuts, mo
 
 
 def repaired(sent):
-    """Without the NOP that an echoed 255 was made."""
+    """Remove the NOP that completes an echoed 255."""
     return sent.replace(NOP, b"")
 
 

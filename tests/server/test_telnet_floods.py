@@ -83,7 +83,7 @@ def test_a_flood_of_negotiation_costs_no_memory_and_no_other_client(options, ser
 def test_a_flood_from_a_client_that_never_reads_costs_no_memory(garbage, serve):
     with serve() as server:
         with socket.socket() as greedy, connect(server.port) as other:
-            # Little that the system keeps, so that what is sent is soon for the server to keep.
+            # Small system buffers, so that unsent data soon stays in the server.
             greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             greedy.connect(("127.0.0.1", server.port))
             other.sendall(b"x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.testing import StringTransport
 
+from echoproto.errors import NotTelnetError
 from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
@@ -222,7 +223,7 @@ def test_an_option_can_be_asked_for_and_the_answer_is_told():
 @pytest.mark.parametrize("chunks", [[], [b"hello\n"], [b"\xff"], [b"\xffa\n"], [b"\xff\xff"]])
 def test_an_option_is_not_asked_for_on_a_connection_that_is_plain(chunks):
     protocol, wire = connected(None, *chunks)
-    with pytest.raises(ValueError, match="has not shown that it is telnet"):
+    with pytest.raises(NotTelnetError, match="has not shown that it is telnet"):
         protocol.requestTelnetOption(Side.LOCAL, Option.ECHO, on=True)
     assert wire.value() == b""
 

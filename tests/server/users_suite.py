@@ -55,7 +55,7 @@ def install_ours():
 
 
 def bind_to_loopback():
-    """Whoever would be reached from everywhere is reached from here."""
+    """Make listeners on all interfaces listen on loopback only."""
     bind = socket.socket.bind
 
     def bind_there(sock, address):

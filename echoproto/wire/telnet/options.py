@@ -203,7 +203,7 @@ _SIDE_ENTRIES: Final = {
 }
 
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
-"""The options of which each DO is answered, and which are never in effect."""
+"""The options whose every DO is answered; they have no state."""
 
 
 def _policy(role: Role) -> Policy:

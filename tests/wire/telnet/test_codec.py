@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from echoproto.errors import NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Reply
 from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, MAX_SUBNEGOTIATION, TelnetCodec
 from echoproto.wire.telnet.commands import (
@@ -284,7 +285,7 @@ def test_never_is_never_and_says_so():
         lambda: one.request(Side.LOCAL, Option.ECHO, on=True),
         lambda: one.subnegotiate(Option.NAWS, b""),
     ):
-        with pytest.raises(ValueError, match="not telnet"):
+        with pytest.raises(NotTelnetError, match="not telnet"):
             speak()
     assert one.resize(1, 1) == b""
     assert not one._negotiation._states
