@@ -13,6 +13,8 @@ def is_refused(port):
         connect(port).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        return False  # the listener was closed just as it took the connection: ask again
     return False
 
 
