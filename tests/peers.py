@@ -97,3 +97,10 @@ def printed(process):
     """What it prints next."""
     assert select.select([process.stdout], [], [], DEADLINE)[0], "it prints nothing"
     return os.read(process.stdout.fileno(), 65536)
+
+
+@contextmanager
+def plain_peer(serve):
+    """A peer that does no TLS, as a target of TLS."""
+    with peer(serve) as (_, port):
+        yield Target("localhost", port, scheme="tls")

@@ -264,3 +264,17 @@ def eventually(condition, what):
             pytest.fail(f"not in {DEADLINE:g} seconds: {what if isinstance(what, str) else what()}")
         threading.Event().wait(0.02)
     return value
+
+
+def echoproto(*words, **kwargs) -> subprocess.CompletedProcess[bytes]:
+    """Run the client."""
+    return run(BIN / "echoproto", *words, **kwargs)
+
+
+def fails(*words, data: bytes = b"hello") -> str:
+    """Run `echoproto send`, which fails with status 1; the one line that it prints."""
+    done = echoproto("send", *words, input=data)
+    assert (done.returncode, done.stdout) == (1, b"")
+    line, newline, rest = done.stderr.decode().partition("\n")
+    assert (newline, rest) == ("\n", "")
+    return line

@@ -291,7 +291,10 @@ class ServerConnection:
     # ITransport and more: what the protocol calls. The rest is added below the class.
 
     def write(self, data: bytes) -> None:
-        """Send data."""
+        """Send `data`, through the layers. After the end of our side, drop it.
+
+        Raises TypeError if `data` is not bytes.
+        """
         if self.stack is None:
             self.transport.write(data)
         else:
@@ -338,7 +341,8 @@ class ServerConnection:
 
         `context` is an ssl.SSLContext, or a Twisted context factory. Data written before this call
         is sent in the clear. Everything that the peer has sent after the line that asked for TLS is
-        read as TLS, so that nobody can inject plain text (CVE-2011-0411).
+        read as TLS, which prevents injection of plain text (CVE-2011-0411). The outcome goes to
+        `handshakeCompleted` of an IHandshakeListener, or as the reason of `connectionLost`.
         """
         clear = getattr(self.protocol, "clearLineBuffer", bytes)
         rest = clear()
@@ -421,7 +425,10 @@ class ServerConnection:
             self.deliver_end()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
-        """Register a producer of the protocol, which replaces ours until it is unregistered."""
+        """Register a producer of the protocol, which replaces ours until it is unregistered.
+
+        See IConsumer. Raises RuntimeError if the protocol has registered one already.
+        """
         self._unregister_backpressure()
         self._produces = True
         self.transport.registerProducer(producer, streaming)

@@ -205,10 +205,8 @@ class Stack:
     def flush(self) -> None:
         """Send what was written while events were handled."""
         if self._unsent:
-            gathered, self._unsent = self._unsent, []
-            self._connection.transport.write(
-                gathered[0] if len(gathered) == 1 else b"".join(gathered)
-            )
+            unsent, self._unsent = self._unsent, []
+            self._connection.transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def _write(self, wire: bytes) -> None:
         if self._unsent is None:

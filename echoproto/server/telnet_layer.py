@@ -98,9 +98,9 @@ class ServerTelnet(TelnetCodec):
                     protocol.eraseReceived(line=_ERASES[command])
                 protocol.telnetCommandReceived(command)
             case SubnegotiationReceived(option, payload):
-                if news := parse_subnegotiation(option, payload):
-                    setattr(protocol, news.attribute, news.value)
-                    getattr(protocol, news.callback, _ignore)(*news.arguments)
+                if received := parse_subnegotiation(option, payload):
+                    setattr(protocol, received.attribute, received.value)
+                    getattr(protocol, received.callback, _ignore)(*received.arguments)
 
 
 def _ignore(*_: Any) -> None:

@@ -8,14 +8,10 @@ import subprocess
 import pytest
 
 from peers import peer
-from support import BIN, DEADLINE, receive_all, receive_exactly, run, start
+from support import BIN, DEADLINE, echoproto, receive_all, receive_exactly, start
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
-
-
-def echoproto(*words, **kwargs):
-    return run(ECHOPROTO, *words, **kwargs)
 
 
 IAC_IAC, WILL_ECHO, DONT_ECHO = b"\xff\xff", b"\xff\xfb\x01", b"\xff\xfe\x01"

@@ -6,13 +6,9 @@ import subprocess
 
 import pytest
 
-from support import BIN, DEADLINE, run, start
+from support import BIN, DEADLINE, echoproto, run, start
 
 ECHOPROTO = BIN / "echoproto"
-
-
-def echoproto(*words, **kwargs):
-    return run(ECHOPROTO, *words, **kwargs)
 
 
 def test_files_are_sent_one_after_the_other(server, tmp_path):

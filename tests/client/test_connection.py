@@ -30,10 +30,7 @@ DO_UNKNOWN, WONT_UNKNOWN = b"\xff\xfd\x63", b"\xff\xfc\x63"
 DO_BINARY, WILL_BINARY = b"\xff\xfd\0", b"\xff\xfb\0"
 
 
-@pytest.fixture(autouse=True)
-def _trusted(certificate, monkeypatch):
-    """The certificate of the peers is one that the system trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+pytestmark = pytest.mark.usefixtures("trusted")
 
 
 def target_of(port, scheme):

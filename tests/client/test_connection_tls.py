@@ -6,30 +6,17 @@ import asyncio
 import os
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
 from echoproto.client.target import Target
-from peers import everything, peer, printed, talk
-from support import BIN, DEADLINE, receive_all, receive_exactly, run, start
+from peers import everything, plain_peer, printed, talk
+from support import BIN, DEADLINE, fails, receive_all, receive_exactly, run, start
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
 RANDOM = b"\xff\0" + os.urandom(5 * MEBIBYTE)  # which shows to an echo server that it is no telnet
-
-
-@pytest.fixture
-def trusted(certificate, monkeypatch):
-    """The certificate is one that the system trusts, here and in programs that are started."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
-
-@contextmanager
-def plain_peer(serve):
-    """A peer that does no TLS, as a target of TLS."""
-    with peer(serve) as (_, port):
-        yield Target("localhost", port, scheme="tls")
 
 
 async def echoed(connection, data):
@@ -42,15 +29,6 @@ async def echoed(connection, data):
 
     _, received = await asyncio.gather(send(), everything(connection))
     return received
-
-
-def fails(*words, data=b"hello"):
-    """What it says on standard error when it ends with status 1, in one line."""
-    done = run(ECHOPROTO, "send", *words, input=data)
-    assert (done.returncode, done.stdout) == (1, b"")
-    start, newline, rest = done.stderr.decode().partition("\n")
-    assert (newline, rest) == ("\n", "")
-    return start
 
 
 # With the real server

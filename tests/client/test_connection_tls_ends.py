@@ -27,12 +27,6 @@ EACH_VERSION = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def trusted(certificate, monkeypatch):
-    """The certificate is one that the system trusts, here and in programs that are started."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
-
 def closes_notify(tls):
     """End the sending side of TLS, as `openssl s_server` does, and go on with nothing."""
     with suppress(OSError):  # the other side may be gone, or go on sending

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
-from echoproto.client.target import Target
-from peers import RESET_AT_CLOSE, peer
-from support import BIN, receive_all, receive_exactly, run
+from peers import RESET_AT_CLOSE, plain_peer
+from support import BIN, fails, receive_all, receive_exactly
 
 ECHOPROTO = BIN / "echoproto"
-
-
-@pytest.fixture
-def trusted(certificate, monkeypatch):
-    """The certificate is one that the system trusts, here and in programs that are started."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
-
-@contextmanager
-def plain_peer(serve):
-    """A peer that does no TLS, as a target of TLS."""
-    with peer(serve) as (_, port):
-        yield Target("localhost", port, scheme="tls")
-
-
-def fails(*words, data=b"hello"):
-    """What it says on standard error when it ends with status 1, in one line."""
-    done = run(ECHOPROTO, "send", *words, input=data)
-    assert (done.returncode, done.stdout) == (1, b"")
-    start, newline, rest = done.stderr.decode().partition("\n")
-    assert (newline, rest) == ("\n", "")
-    return start
 
 
 # Who the peer is

@@ -5,13 +5,9 @@ from __future__ import annotations
 import socket
 
 from peers import peer
-from support import BIN, receive_all, run
+from support import BIN, echoproto, receive_all
 
 ECHOPROTO = BIN / "echoproto"
-
-
-def echoproto(*words, **kwargs):
-    return run(ECHOPROTO, *words, **kwargs)
 
 
 def test_it_connects_to_a_unix_socket(tmp_path):

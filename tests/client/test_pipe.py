@@ -18,14 +18,10 @@ from pathlib import Path
 import pytest
 
 from peers import peer
-from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run, start
+from support import BIN, DEADLINE, echoproto, eventually, receive_all, receive_exactly, start
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
-
-
-def echoproto(*words, **kwargs):
-    return run(ECHOPROTO, *words, **kwargs)
 
 
 def memory(process):

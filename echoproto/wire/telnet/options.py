@@ -197,9 +197,9 @@ class Option(IntEnum):
 _ENTRIES: Final = {int(option): option.entry for option in Option}
 _NO_SIDE_ENTRY: Final = SideEntry()
 _SIDE_ENTRIES: Final = {
-    (side, number): half
+    (side, number): of_side
     for number, entry in _ENTRIES.items()
-    for side, half in ((Side.LOCAL, entry.local), (Side.REMOTE, entry.remote))
+    for side, of_side in ((Side.LOCAL, entry.local), (Side.REMOTE, entry.remote))
 }
 
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
@@ -211,8 +211,8 @@ def _policy(role: Role) -> Policy:
         *(
             frozenset(
                 number
-                for (entry_side, number), half in _SIDE_ENTRIES.items()
-                if entry_side is side and role in half.agreed_by
+                for (entry_side, number), of_side in _SIDE_ENTRIES.items()
+                if entry_side is side and role in of_side.agreed_by
             )
             for side in (Side.LOCAL, Side.REMOTE)
         )
