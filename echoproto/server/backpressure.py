@@ -1,18 +1,36 @@
-"""Backpressure: the server stops reading from a peer that does not read what it is sent."""
+"""What pauses a connection: its protocol, a peer that does not read, and the end of its turn."""
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from echoproto.server.connection import ServerConnection
 
-# What has paused a connection. It resumes as soon as neither does.
+# What has paused a connection. It resumes as soon as none of them does.
 BY_PROTOCOL: Final = 1
 BY_TRANSPORT: Final = 2
+BY_TURN: Final = 4
+
+TURN_BUDGET: Final = 256
+"""Number of events and lines to handle for one connection before all others get their turn."""
+
+NO_BUDGET: Final[Iterator[None]] = iter(())
+"""The budget of a connection that has not handled anything yet."""
+
+
+def new_budget() -> Iterator[None]:
+    """Return an iterator with an item for each of TURN_BUDGET events or lines.
+
+    `zip` takes the items, and stops with the last one. No other way to count is as cheap.
+    """
+    return repeat(None, TURN_BUDGET)
 
 
 @implementer(IPushProducer)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, length_hint
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import (
@@ -32,7 +33,14 @@ from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementedBy, implementer, providedBy
 
 from echoproto.errors import NotTelnetError
-from echoproto.server.backpressure import BY_PROTOCOL, BY_TRANSPORT, Backpressure
+from echoproto.server.backpressure import (
+    BY_PROTOCOL,
+    BY_TRANSPORT,
+    BY_TURN,
+    NO_BUDGET,
+    Backpressure,
+    new_budget,
+)
 from echoproto.server.ending import Ending, EndingEvent, State
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
@@ -41,7 +49,7 @@ from echoproto.wire.telnet.commands import TelnetStarted
 from echoproto.wire.tls import TLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from twisted.internet.interfaces import IReactorTime, ITransport
     from twisted.python.failure import Failure
@@ -64,7 +72,8 @@ class ServerConnection:
     connection. It is None if the connection has taken over the transport of another factory.
 
     `number` counts the connections of a registry, from 1; `opened` is when the connection opened,
-    in seconds on the monotonic clock.
+    in seconds on the monotonic clock. Whoever handles an event or a line takes an item from
+    `budget`, and calls `end_turn` after the last item.
     """
 
     # Slots hold what every connection has. Python creates __dict__ only for one that needs more.
@@ -72,6 +81,7 @@ class ServerConnection:
         "__dict__",
         "_backpressure",
         "_bytes_received",
+        "budget",
         "disconnecting",
         "ending",
         "factory",
@@ -98,7 +108,8 @@ class ServerConnection:
         self.number = 0
         self.opened = 0.0
         self._bytes_received = 0
-        self.paused = 0  # by BY_PROTOCOL, BY_TRANSPORT or both
+        self.paused = 0  # by BY_PROTOCOL, BY_TRANSPORT, BY_TURN or several of them
+        self.budget = NO_BUDGET
         self.disconnecting = False
         self.stack: Stack | None = None
         self.ending: Ending | None = None
@@ -233,6 +244,11 @@ class ServerConnection:
     def is_open(self) -> bool:
         """Whether neither side has begun to end the connection."""
         return self.ending is None or self.ending.state is State.OPEN
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is lost, or was aborted."""
+        return self.ending is not None and self.ending.state is State.LOST
 
     @property
     def closed_by_us(self) -> bool:
@@ -386,12 +402,35 @@ class ServerConnection:
         self.pause(BY_PROTOCOL)
         self.loseConnection()
 
-    def pause(self, who: int) -> None:
-        """Pause until `who` (BY_PROTOCOL or BY_TRANSPORT) resumes.
+    def end_turn(self) -> Iterator[None]:
+        """Pause until the next turn of the reactor, and return the budget for it.
 
-        Do nothing while we are closing, because the peer's end must still be read.
+        Called when `budget` is used up, so that a peer that sends very many lines or commands does
+        not hold up the other connections. Twisted's TLS does not pause: it would lose what is held
+        back when the peer sends close_notify.
         """
-        if self.disconnecting:
+        is_first = self.budget is NO_BUDGET
+        self.budget = new_budget()
+        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
+        if clock is None or is_twisted_tls(self.transport):  # transports of tests have no reactor
+            return self.budget
+        if not (is_first or self.paused & BY_TURN):
+            self.pause(BY_TURN)
+            clock.callLater(0, self.resume, BY_TURN)
+        return self.budget
+
+    def spend(self, count: int) -> None:
+        """Take `count` items of the budget, and end the turn if they are used up."""
+        next(islice(self.budget, count, count), None)
+        if not length_hint(self.budget):
+            self.end_turn()
+
+    def pause(self, who: int) -> None:
+        """Pause until `who` (BY_PROTOCOL, BY_TRANSPORT or BY_TURN) resumes.
+
+        While we are closing, only BY_TURN pauses, because the peer's end must still be read.
+        """
+        if self.disconnecting and who != BY_TURN:
             return
         self.paused |= who
         if hasattr(self.protocol, "paused"):  # a LineReceiver, which may have lines pending
@@ -399,7 +438,9 @@ class ServerConnection:
         self.transport.pauseProducing()
 
     def resume(self, who: int) -> None:
-        """Resume for `who`; deliver and read only if the other has not paused."""
+        """Resume for `who`; deliver and read only if nothing else has paused."""
+        if self.is_lost:
+            return
         self.paused &= ~who
         holds_lines = hasattr(self.protocol, "paused")
         if holds_lines:

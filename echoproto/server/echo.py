@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Mode = Literal["stream", "line"]
 
 log = Logger("echoproto")
+
+_LINES_IN_ONE: Final = 128
+"""Number of lines to echo at the cost of one that is delivered: they are joined in C."""
 
 
 class EchoProtocol(LineProtocol):
@@ -106,7 +109,7 @@ class EchoProtocol(LineProtocol):
         splitter.keep_ends = not self.transport.is_nvt
         splitter.feed(data)
         echoed: list[bytes] = []
-        while True:
+        while not self.paused:
             try:
                 lines = list(splitter.split())
             except LineTooLongError as error:
@@ -117,6 +120,7 @@ class EchoProtocol(LineProtocol):
             if not lines:
                 break
             echoed.append(b"".join(lines) if splitter.keep_ends else b"\r\n".join([*lines, b""]))
+            self.transport.spend(1 + len(lines) // _LINES_IN_ONE)
         self.transport.write(b"".join(echoed))
 
     def eraseReceived(self, *, line: bool) -> None:

@@ -8,6 +8,7 @@ protocol.
 from __future__ import annotations
 
 from contextlib import suppress
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -15,6 +16,7 @@ from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
 from echoproto.errors import LineTooLongError, NotTelnetError
+from echoproto.server.backpressure import NO_BUDGET, new_budget
 from echoproto.server.connection import ServerConnection
 from echoproto.wire.framing import ANY_LINE_END, LineSplitter
 from echoproto.wire.telnet.options import SERVER_POLICY
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
 
 class _Open:
-    """Stands in for a transport without `disconnecting`, such as None."""
+    """Stands in for a transport that is None, and for a connection where the reactor has none."""
 
     disconnecting = False
+    budget = NO_BUDGET
+    end_turn = staticmethod(new_budget)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -80,6 +84,7 @@ class LineProtocol(LineReceiver):
     line_mode: Any
     __splitter: LineSplitter | None = None
     __busy = False  # in a call of the subclass's methods: further data must wait
+    __is_extra = False  # `setLineMode` is passing its `extra` to `dataReceived`
 
     if TYPE_CHECKING:  # Twisted's methods have no types
 
@@ -136,7 +141,10 @@ class LineProtocol(LineReceiver):
             or self.delimiter is not splitter.delimiter
             or splitter.max_length != self.MAX_LENGTH
         ):
-            splitter.feed(data)
+            if self.__is_extra:
+                splitter.put_back(data)
+            else:
+                splitter.feed(data)
         elif (line := splitter.take(data)) is not None:
             self.__busy = True
             try:
@@ -150,40 +158,53 @@ class LineProtocol(LineReceiver):
     def __deliver(self, splitter: LineSplitter) -> Any:
         """Deliver what has arrived, until nothing is left or something stops the delivery."""
         transport = self.transport or _Open
+        connection = transport if isinstance(transport, ServerConnection) else _Open
+        budget = connection.budget  # each line, and each piece of raw data, takes one item
+        why, is_done = None, False
         self.__busy = True
         try:
-            while not self.paused:
-                if not self.line_mode:
-                    rest = splitter.take_rest()
-                    why = self.rawDataReceived(rest) if rest else None
-                    if why or not rest:
-                        return why
-                    continue
-                splitter.configure(self.delimiter, self.MAX_LENGTH)
-                try:
-                    why = self.__deliver_lines(splitter.split())
-                except LineTooLongError as error:
-                    why = self.lineLengthExceeded(error.line)
-                if why or transport.disconnecting or splitter.discard_taken():
-                    return why
+            while not (why or is_done or self.paused or connection.disconnecting):
+                if not length_hint(budget):
+                    budget = connection.end_turn()
+                elif self.line_mode:
+                    why, is_done = self.__deliver_lines(splitter, transport, budget)
+                elif raw := splitter.take_raw():
+                    why = self.rawDataReceived(raw)
+                    next(budget, None)
+                else:
+                    is_done = True
         finally:
             self.__busy = False
-        return None
+        return why
 
-    def __deliver_lines(self, lines: Iterator[bytes]) -> Any:
-        """Deliver lines, until a setting changes that the next line depends on."""
-        transport, delimiter, max_length = self.transport or _Open, self.delimiter, self.MAX_LENGTH
-        for line in lines:
-            if (
-                (why := self.lineReceived(line))
-                or transport.disconnecting
-                or self.paused
-                or not self.line_mode
-                or self.delimiter is not delimiter
-                or max_length != self.MAX_LENGTH
-            ):
-                return why
-        return None
+    def __deliver_lines(
+        self, splitter: LineSplitter, transport: Any, budget: Iterator[None]
+    ) -> tuple[Any, bool]:
+        """Deliver lines, until a setting changes that the next line depends on.
+
+        Return what `lineReceived` returned last, and whether to stop: nothing is left, or the
+        connection is closing.
+        """
+        delimiter, max_length = self.delimiter, self.MAX_LENGTH
+        if delimiter is not splitter.delimiter or max_length != splitter.max_length:
+            splitter.configure(delimiter, max_length)
+        why = None
+        try:
+            for _, line in zip(budget, splitter.split(), strict=False):
+                why = self.lineReceived(line)
+                if (
+                    why
+                    or transport.disconnecting
+                    or self.paused
+                    or not self.line_mode
+                    or self.delimiter is not delimiter
+                    or max_length != self.MAX_LENGTH
+                ):
+                    return why, transport.disconnecting
+        except LineTooLongError as error:
+            next(budget, None)
+            return self.lineLengthExceeded(error.line), transport.disconnecting
+        return why, splitter.discard_taken()
 
     def __begin(self) -> LineSplitter:
         """Make the splitter, when the first data arrives.
@@ -215,10 +236,13 @@ class LineProtocol(LineReceiver):
         self.line_mode = 1
         if not extra:
             return None
-        if self.__splitter is not None:
-            self.__splitter.put_back(b"")  # stop skipping a line that is too long
-        rest = self.clearLineBuffer()
-        return self.dataReceived(extra + rest if rest else extra)
+        splitter = self.__splitter or self.__begin()
+        was_busy, self.__busy, self.__is_extra = self.__busy, True, True
+        try:
+            why = self.dataReceived(extra)
+        finally:
+            self.__busy, self.__is_extra = was_busy, False
+        return why if why or was_busy else self.__deliver(splitter)
 
     def eraseReceived(self, *, line: bool) -> None:
         """Erase the last character of the unfinished line, or with `line` all of it.

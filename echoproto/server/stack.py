@@ -7,6 +7,7 @@ on; telnet, as soon as the client negotiates it.
 from __future__ import annotations
 
 import ssl
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IHandshakeListener
@@ -29,17 +30,22 @@ if TYPE_CHECKING:
 IAC: Final = 0xFF
 """A number: to search bytes for a number is eight times as fast as for a bytes of length 1."""
 
+MAX_TURN_INPUT: Final = 64 * 1024
+"""Largest number of bytes that one turn of the reactor passes to the layers of a connection."""
+
 
 class Stack:
     """The layers of `connection`, from the wire upwards."""
 
-    __slots__ = ("_connection", "_pipeline", "_unsent", "telnet", "tls")
+    __slots__ = ("_arrived", "_connection", "_ended", "_pipeline", "_unsent", "telnet", "tls")
 
     def __init__(self, connection: ServerConnection) -> None:
         self.tls: TLS | None = None
         self.telnet: ServerTelnet | None = None
         self._connection = connection
         self._pipeline = Pipeline()
+        self._arrived = b""  # not passed to the layers yet
+        self._ended = False  # the peer has half-closed; `_arrived` comes before that
         self._unsent: list[bytes] | None = None  # written while events are handled
 
     def add_tls(self, tls: TLS) -> None:
@@ -57,6 +63,10 @@ class Stack:
 
     def receive(self, data: bytes) -> None:
         """Handle data that has arrived; without data, continue after a pause."""
+        if self._arrived or len(data) > MAX_TURN_INPUT:
+            self._arrived += data
+            self._receive_in_pieces()
+            return
         connection, tls = self._connection, self.tls
         if (
             data
@@ -74,6 +84,26 @@ class Stack:
         if connection.ending is None or not self._ignores_all:
             self._take(self._pipeline.receive(data))
 
+    def _receive_in_pieces(self) -> None:
+        """Handle what has arrived, one piece in a turn.
+
+        The budget of a turn counts events. Some input yields none, and is bounded by this.
+        """
+        piece = b""
+        while self._take(self._pipeline.receive(piece)) and self._arrived:
+            if piece:
+                self._connection.end_turn()
+                if self._connection.paused:
+                    return
+            piece, self._arrived = self._arrived[:MAX_TURN_INPUT], self._arrived[MAX_TURN_INPUT:]
+        if self._ignores_all:
+            self._arrived = b""
+        if not self._arrived:
+            self._remove_if_empty()
+            if self._ended:
+                self._ended = False
+                self.eof()
+
     def _deliver_alone(self, data: bytes) -> None:
         """Deliver data without going through events: the fast path for a TLS record."""
         self._unsent = []
@@ -88,21 +118,24 @@ class Stack:
         """Handle the half-close of the peer, below all layers."""
         if self._ignores_all:  # ignore also what is pending in the layers
             self._connection.handle_ending(EndingEvent.PEER_ENDED)
+        elif self._arrived:
+            self._ended = True
         else:
             self._take(self._pipeline.eof())
 
-    def _take(self, events: Iterator[Any]) -> None:
-        """Handle events, up to a pause: the layers keep the rest.
+    def _take(self, events: Iterator[Any]) -> bool:
+        """Handle events, up to a pause: the layers keep the rest. Return whether there is no rest.
 
         Data written meanwhile is sent when all events are handled, in one write: a chunk may
         contain a thousand commands, each with a reply.
         """
         connection, pipeline = self._connection, self._pipeline
         if connection.paused or self._unsent is not None:
-            return  # continued on resume, or by the loop that is calling us
+            return False  # continued on resume, or by the loop that is calling us
         self._unsent = []
+        is_done = False
         try:
-            self._handle_events(events)
+            is_done = self._handle_events(events)
         except ssl.SSLError as error:
             connection.reason = Failure(error)
             connection.handle_ending(EndingEvent.CLOSE)
@@ -115,18 +148,27 @@ class Stack:
             self.receive(b"")  # the new pipeline has the rest
         elif self.telnet is not None and not (connection.paused or self._ignores_all):
             self._settle_telnet(self.telnet)
+        return is_done
 
-    def _handle_events(self, events: Iterator[Any]) -> None:
+    def _handle_events(self, events: Iterator[Any]) -> bool:
         connection, pipeline = self._connection, self._pipeline
-        for event in events:
-            if type(event) is not DataReceived:
-                self._handle(event)
-            elif connection.ending is None or connection.is_open:
-                self._deliver(event.data)
-            if connection.paused or self._pipeline is not pipeline:
-                return
-            if connection.ending is not None and self._ignores_all:
-                return
+        while True:
+            budget = connection.budget
+            for _, event in zip(budget, events, strict=False):
+                if type(event) is not DataReceived:
+                    self._handle(event)
+                elif connection.ending is None or connection.is_open:
+                    self._deliver(event.data)
+                if connection.paused or self._pipeline is not pipeline:
+                    return False
+                if connection.ending is not None and self._ignores_all:
+                    return False
+            if length_hint(budget):
+                return True
+            if budget is connection.budget:
+                connection.end_turn()
+            if connection.paused:
+                return False
 
     @property
     def peer_answers_end(self) -> bool:
@@ -177,10 +219,13 @@ class Stack:
             connection.protocol.telnet = "never"
             self.telnet = None
             self._pipeline = Pipeline([it for it in self._pipeline.layers if it is not telnet])
-            if not self._pipeline.layers:
-                connection.stack = None
+            self._remove_if_empty()
         elif telnet.pending and not (telnet.is_telnet or connection.read_lost):
             connection.protocol.undecidedDataReceived(telnet.pending)
+
+    def _remove_if_empty(self) -> None:
+        if not (self._pipeline.layers or self._arrived):
+            self._connection.stack = None
 
     # Sending
 

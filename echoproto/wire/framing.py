@@ -14,9 +14,10 @@ The rules:
 - A line longer than the limit raises LineTooLongError once, and is skipped to its line end. The
   line after it is complete.
 
-The C code of `bytes` splits the input, one block at a time. `take_rest` returns everything that the
-caller has not taken as lines, as the bytes that arrived. A line protocol uses it to change to raw
-data in the middle of a chunk.
+The C code of `bytes` splits the input, one block at a time. The caller may stop after any line:
+`take_raw` and `take_rest` then return what it has not taken, as the bytes that arrived, and
+`put_back` puts bytes in front of it. A line protocol uses them to change to raw data and back in
+the middle of a chunk. They move a position in the input. The rest of the input is not copied.
 
 Nothing in this package is below this module. The protocols of `server`, the shell and `ping` are
 above it.
@@ -52,11 +53,22 @@ MIN_BLOCK: Final = 64
 MAX_BLOCK: Final = 64 * 1024
 """Smallest and largest block: the number of bytes that are split at a time.
 
-The first block has MIN_BLOCK bytes, and each block is twice as long as the one before, up to
-MAX_BLOCK. `take_rest` goes back to MIN_BLOCK, because it discards the lines that are split but not
-taken. A caller that takes the rest after every line therefore wastes no more splitting than it
-uses.
+The first block is a single line, if that is simple; otherwise it has MIN_BLOCK bytes. Each block is
+twice as long as the one before, up to MAX_BLOCK. A caller that takes the rest in the middle of a
+block, or changes the delimiter there, discards the lines that are split but not taken. The next
+block is then again a single line. A caller that does this after every line wastes no splitting.
 """
+
+MIN_RAW: Final = 512
+MAX_RAW: Final = 1 << 30
+"""Smallest and largest number of bytes that `take_raw` takes at a time.
+
+It takes MAX_RAW at first, MIN_RAW after `put_back`, and then twice as many each time. A caller that
+puts most of the bytes back every time therefore wastes no more copying than it uses.
+"""
+
+_MAX_SINGLE: Final = 1024
+"""How far, in bytes, `_split_one` looks for the end of a line."""
 
 _LARGE_LIMIT: Final = 4 * 1024
 """Smallest `max_length`, in bytes, that also bounds the block.
@@ -98,9 +110,9 @@ class LineSplitter:
     NUL arrives after the line of its CR was taken, it is then an item by itself.
 
     The split lines are in one list, and the caller takes them from one iterator over that list.
-    The length hint of the iterator is the number of lines that are not taken yet. `take_rest`
-    clears the list, which also ends a loop over the iterator. `unsplit` is not empty while bytes
-    are pending that have not been split.
+    The length hint of the iterator is the number of lines that are not taken yet. Whatever discards
+    them clears the list, which also ends a loop over the iterator. `unsplit` is not empty while
+    bytes are pending that have not been split.
     """
 
     __slots__ = (
@@ -113,6 +125,7 @@ class LineSplitter:
         "_max_block",
         "_partial",
         "_pos",
+        "_raw_size",
         "_remaining",
         "_skipping",
         "_was_cut",
@@ -138,6 +151,7 @@ class LineSplitter:
         self._pos = 0
         self._partial = bytearray()  # the start of an unfinished line; contains no line end
         self._block_size = MIN_BLOCK  # size of the next block
+        self._raw_size = MAX_RAW  # size of the next piece of raw data
         self._block = b""  # the current block, of which `_lines` are the lines
         self._line_count = 0  # lines split so far, and lines that were too long
         self._after_cr = False  # the last line ended with CR: a following LF or NUL belongs to it
@@ -148,6 +162,8 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> None:
         """Add `data`, which has just arrived. `split` returns its lines."""
+        if not data:
+            return
         self._idle = False
         self.unsplit = self.unsplit[self._pos :] + data if self.unsplit else data
         self._pos = 0
@@ -185,7 +201,8 @@ class LineSplitter:
         iterator after any line; the next call returns the lines that were not taken. Raises
         LineTooLongError in place of each line that is too long, once for each.
         """
-        if not length_hint(self._remaining):
+        is_split = length_hint(self._remaining) > 0
+        if not (is_split or (self._block_size == MIN_BLOCK and self._split_one())):
             self._split_next_block()
         return self._remaining
 
@@ -238,34 +255,66 @@ class LineSplitter:
 
     def take_rest(self) -> bytes:
         """Take everything that was not taken as a line, as the bytes that arrived."""
-        remaining = length_hint(self._remaining)
-        if self._skipping:
-            self._partial.clear()
-        if remaining:
-            pieces = self._lines_of(self._block, keep_ends=True)[-remaining:]
-            rest = self._block[len(self._block) - sum(map(len, pieces)) :]
-        else:
-            self._consume_end_of_cr()
-            rest = bytes(self._partial)
-        rest += self.unsplit[self._pos :]
-        if rest:
-            self._after_cr = False
-            self._skipping = False  # the rest contains the end of the line that was skipped
-        self._block_size = MIN_BLOCK
-        self._line_count -= remaining
-        self._lines.clear()
-        self._partial.clear()
+        self._rewind()
+        rest = self.unsplit[self._pos :]
         self.unsplit, self._pos = b"", 0
         return rest
+
+    def take_raw(self) -> bytes:
+        """Take what `take_rest` would take, or the first part of it; b"" if there is nothing."""
+        self._rewind()
+        start = self._pos
+        raw = self.unsplit[start : start + self._raw_size]
+        if self._raw_size < MAX_RAW:
+            self._raw_size *= 2
+        self._pos = start + len(raw)
+        if not raw:
+            self.unsplit, self._pos = b"", 0
+        return raw
 
     def put_back(self, data: bytes) -> None:
         """Put `data` in front of everything that was not taken.
 
         If a line that was too long was being skipped, its rest is no longer skipped.
         """
-        self.unsplit = data + self.take_rest()
-        self._after_cr = self._after_cr and not data
+        self._rewind()
+        self._prepend(data)
+        if data:
+            self._after_cr = False
         self._skipping = self._idle = False
+        self._raw_size = MIN_RAW
+
+    def _rewind(self) -> None:
+        """Undo the splitting of everything that was not taken."""
+        self._block_size = MIN_BLOCK
+        remaining = length_hint(self._remaining)
+        if not (remaining or self._partial or self._after_cr or self._skipping):
+            return
+        if self._skipping:
+            self._partial.clear()
+        if remaining:
+            pieces = self._lines_of(self._block, keep_ends=True)[-remaining:]
+            self._prepend(self._block[len(self._block) - sum(map(len, pieces)) :])
+            self._line_count -= remaining
+            self._lines.clear()
+        else:
+            if self._after_cr:
+                self._consume_end_of_cr()
+            if self._partial:
+                self._prepend(bytes(self._partial))
+                self._partial.clear()
+        if self._pos < len(self.unsplit):
+            self._after_cr = False
+            self._skipping = False  # the rest contains the end of the line that was skipped
+
+    def _prepend(self, data: bytes) -> None:
+        """Put `data` in front of `unsplit`. It is nearly always there already, before `_pos`."""
+        start = self._pos - len(data)
+        if start >= 0 and self.unsplit.startswith(data, start):
+            self._pos = start
+        else:
+            self.unsplit = data + self.unsplit[self._pos :]
+            self._pos = 0
 
     def erase(self, *, line: bool) -> None:
         """Erase the unfinished line if `line` is true, otherwise only its last UTF-8 character.
@@ -290,7 +339,7 @@ class LineSplitter:
             return
         same = delimiter == self.delimiter and type(delimiter) is type(self.delimiter)
         if not (self._skipping or (same and max_length == self.max_length)):
-            self.unsplit = self.take_rest()  # which is then split by the new delimiter and limit
+            self._rewind()  # what is pending is then split by the new delimiter and limit
         self.delimiter = delimiter
         self.max_length = max_length
         self._max_block = MAX_BLOCK
@@ -330,6 +379,28 @@ class LineSplitter:
             self._partial.clear()
         self._after_cr = self.delimiter is ANY_LINE_END and self._block[-1] == _CR
         self._set_lines(lines)
+
+    def _split_one(self) -> bool:
+        """Split one line into `_lines`, if this is simple. Return whether it was."""
+        if self._after_cr or self._partial or self._skipping or self.keep_ends:
+            return False
+        data, start, delimiter = self.unsplit, self._pos, self.delimiter
+        if delimiter is ANY_LINE_END:
+            end = data.find(b"\n", start, start + _MAX_SINGLE)
+            after = end + 1
+            if end > start and data[end - 1] == _CR:
+                end -= 1
+            if end > start and data.find(b"\r", start, end) >= 0:
+                return False
+        else:
+            end = data.find(delimiter, start, start + _MAX_SINGLE)
+            after = end + len(delimiter)
+        if end < 0 or (self.max_length is not None and end - start > self.max_length):
+            return False
+        self._block, self._pos = data[start:after], after
+        self._block_size = 2 * MIN_BLOCK
+        self._set_lines([data[start:end]])
+        return True
 
     def _set_lines(self, lines: list[bytes]) -> None:
         self._lines = lines
