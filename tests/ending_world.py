@@ -138,6 +138,10 @@ class World:
 
     def dial(self, protocol=Recorder):
         """A client, and its protocol."""
+        return self.client(protocol, self.running.keep), self.running.served()
+
+    def client(self, protocol, keep=lambda factory: factory):
+        """A client. What serves it is kept only if `keep` keeps the factory."""
         self._ports += 1
         path = self._folder / f"{self._ports}.sock"
         where = f"unix:{path}" if self.kind == "unix" else "tcp:0:interface=127.0.0.1"
@@ -147,7 +151,7 @@ class World:
         if self.kind == "twisted's tls":
             listener = Listener(where, serverFromString(self.running.reactor, where))
         assert (listener.tls is not None) == (self.kind in OVER_OUR_TLS)
-        factory = self.running.keep(LineFactory(protocol, Registry(), listener.tls))
+        factory = keep(LineFactory(protocol, Registry(), listener.tls))
         port = self.running.call(listener.endpoint.listen, factory)
         if self.kind == "unix":
             sock = socket.socket(socket.AF_UNIX)
@@ -157,8 +161,7 @@ class World:
         else:
             sock = connect(self.running.call(port.getHost).port)
             self._clients.append(sock)
-        client = Client(sock, self.kind)
-        return client, self.running.accepted().protocol
+        return Client(sock, self.kind)
 
     def close(self):
         for sock in self._clients:

@@ -44,7 +44,7 @@ from echoproto.server.backpressure import (
 from echoproto.server.ending import Ending, EndingEvent, State
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
-from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls
+from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
 from echoproto.wire.telnet.commands import TelnetStarted
 from echoproto.wire.tls import TLS
 
@@ -70,6 +70,8 @@ class ServerConnection:
 
     `factory` is the `LineFactory` that accepted the connection. Its registry is notified of the
     connection. It is None if the connection has taken over the transport of another factory.
+
+    After the connection is lost, `protocol` is None.
 
     `number` counts the connections of a registry, from 1; `opened` is when the connection opened,
     in seconds on the monotonic clock. Whoever handles an event or a line takes an item from
@@ -97,6 +99,7 @@ class ServerConnection:
     """Whether the transport has nothing more to read."""
     reason: Failure | None = None
     """Why the connection is lost, if the transport cannot know."""
+    _twisted_tls: Any = None
     _delivering = False  # in `_deliver_held`
     _produces = False  # the protocol has registered a producer
     _deferred_close: Callable[[], None] | None = None  # to call when that producer is unregistered
@@ -162,7 +165,7 @@ class ServerConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """Use `transport`, and connect the protocol to this connection."""
         self.transport = transport
-        forward_half_close(transport, self)
+        self._forward_half_close()
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory
         if mode != "never" and not (factory and factory.urgent_in_line):
@@ -184,6 +187,11 @@ class ServerConnection:
         self.protocol.makeConnection(self)
         if telnet is not None:
             telnet.dispatch(TelnetStarted())
+
+    def _forward_half_close(self) -> None:
+        tls = forward_half_close(self.transport, self)
+        if tls is not None:
+            self._twisted_tls = tls
 
     def dataReceived(self, data: bytes) -> None:
         """Pass `data` to the protocol, through the layers if there are any."""
@@ -230,7 +238,24 @@ class ServerConnection:
         reason = self.reason or reason
         if self.factory is not None:
             self.factory.registry.closed(self, reason)
-        self.protocol.connectionLost(reason)
+        try:
+            self.protocol.connectionLost(reason)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop whatever refers back to this connection, the protocol included.
+
+        Everything is then freed at once, and not when the garbage collector next runs: what was
+        not sent may be much.
+        """
+        if self._twisted_tls is not None:
+            let_go(self.transport, self._twisted_tls)
+            self._twisted_tls = None
+        self._bytes_received = self.bytes_received
+        if self.stack is not None:
+            self.stack.let_go()
+        self.protocol = self._backpressure = self._deferred_close = None
 
     # How it ends: the actions that `ending` asks for
 
@@ -374,7 +399,7 @@ class ServerConnection:
             return
         self._unregister_backpressure()
         self.transport.startTLS(context, normal)
-        forward_half_close(self.transport, self)
+        self._forward_half_close()
         self._register_backpressure()
         if rest:
             self.transport.protocol.dataReceived(rest)

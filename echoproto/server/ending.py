@@ -137,10 +137,14 @@ class Ending:
     def handle(self, event: EndingEvent) -> None:
         """Take the transition that the table has for `event`, and do its action."""
         before = self.state
+        if before is State.LOST:
+            return
         self.state, action = ENDING.get((before, event), (before, None))
         self._connection.disconnecting = self.state in (State.LINGERING, State.CLOSING, State.LOST)
         if before is State.OPEN is not self.state:
             self.first = event
+        if self.state is State.LOST:
+            self._let_go()
         match action:
             case Action.DELIVER:
                 self._connection.deliver_end()
@@ -154,5 +158,9 @@ class Ending:
                 self._time_up = self._connection.clock.callLater(
                     LINGER, self.handle, EndingEvent.TIME_UP
                 )
-            case None if self.state is State.LOST and self._time_up and self._time_up.active():
-                self._time_up.cancel()
+
+    def _let_go(self) -> None:
+        """Drop what refers back to the connection."""
+        if self._time_up is not None and self._time_up.active():
+            self._time_up.cancel()
+        del self._connection, self._time_up

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from echoproto.server.ending import EndingEvent
 from echoproto.server.telnet_layer import ServerTelnet, may_be_telnet
-from echoproto.wire.layer import DataReceived, Ended, Pipeline, Reply
+from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.telnet.commands import Command, CommandReceived, TelnetStarted
 from echoproto.wire.tls import HandshakeCompleted
 
@@ -32,6 +32,14 @@ IAC: Final = 0xFF
 
 MAX_TURN_INPUT: Final = 64 * 1024
 """Largest number of bytes that one turn of the reactor passes to the layers of a connection."""
+
+
+class _Closed(Layer):
+    """The layer of a connection that is lost: drops what is sent."""
+
+    def send(self, data: bytes) -> bytes:  # noqa: ARG002
+        """Drop `data`."""
+        return b""
 
 
 class Stack:
@@ -81,7 +89,7 @@ class Stack:
                 self._deliver_alone(plain)
             if plain is not None and self.telnet is None and not tls.has_more:
                 return
-        if connection.ending is None or not self._ignores_all:
+        if connection.ending is None or not (connection.is_lost or self._ignores_all):
             self._take(self._pipeline.receive(data))
 
     def _receive_in_pieces(self) -> None:
@@ -89,13 +97,15 @@ class Stack:
 
         The budget of a turn counts events. Some input yields none, and is bounded by this.
         """
-        piece = b""
+        connection, piece = self._connection, b""
         while self._take(self._pipeline.receive(piece)) and self._arrived:
             if piece:
-                self._connection.end_turn()
-                if self._connection.paused:
+                connection.end_turn()
+                if connection.paused:
                     return
             piece, self._arrived = self._arrived[:MAX_TURN_INPUT], self._arrived[MAX_TURN_INPUT:]
+        if connection.is_lost:
+            return
         if self._ignores_all:
             self._arrived = b""
         if not self._arrived:
@@ -137,13 +147,16 @@ class Stack:
         try:
             is_done = self._handle_events(events)
         except ssl.SSLError as error:
-            connection.reason = Failure(error)
+            # Without its frames, which refer to the connection.
+            connection.reason = Failure(error.with_traceback(None))
             connection.handle_ending(EndingEvent.CLOSE)
             connection.handle_ending(EndingEvent.PEER_ENDED)  # the layer will give no Ended
         finally:
             if self._unsent:
                 self.flush()
             self._unsent = None
+        if connection.is_lost:
+            return False
         if self._pipeline is not pipeline:
             self.receive(b"")  # the new pipeline has the rest
         elif self.telnet is not None and not (connection.paused or self._ignores_all):
@@ -226,6 +239,16 @@ class Stack:
     def _remove_if_empty(self) -> None:
         if not (self._pipeline.layers or self._arrived):
             self._connection.stack = None
+
+    def let_go(self) -> None:
+        """Drop the layers, and what refers back to the connection, which is lost.
+
+        What the protocol writes from now on is dropped, and not sent in the clear.
+        """
+        self.tls = self.telnet = None
+        self._pipeline = Pipeline([_Closed()])
+        self._arrived, self._unsent = b"", []
+        del self._connection
 
     # Sending
 

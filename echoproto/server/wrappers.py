@@ -41,11 +41,11 @@ def is_twisted_tls(transport: Any) -> bool:
     return getattr(transport, "TLS", False) or _tls_of(transport) is not None
 
 
-def forward_half_close(transport: Any, connection: ServerConnection) -> None:
+def forward_half_close(transport: Any, connection: ServerConnection) -> Any:
     """Have the transport at the bottom notify `connection` when the peer half-closes.
 
     This also makes Twisted's TLS write immediately. It would otherwise write in the reactor's next
-    turn, when the connection may be closed already.
+    turn, when the connection may be closed already. Return Twisted's TLS, or None.
     """
     tls = _tls_of(transport)
     if tls is not None:
@@ -55,6 +55,20 @@ def forward_half_close(transport: Any, connection: ServerConnection) -> None:
     lowest = getattr(bottom, "protocol", connection)
     if lowest is not connection and not isinstance(lowest, _HalfCloseForwarder):
         bottom.protocol = _HalfCloseForwarder(lowest, connection)
+    return tls
+
+
+def let_go(transport: Any, tls: Any) -> None:
+    """Remove what makes Twisted's `tls` on a lost `transport` refer to itself.
+
+    `forward_half_close` has set two of these attributes, and Twisted's `startTLS` the others.
+    """
+    for owner, names in (
+        (tls, ("write", "writeSequence")),
+        (transport, ("getHandle", "getPeerCertificate")),
+    ):
+        for name in names:
+            vars(owner).pop(name, None)
 
 
 def _tls_of(transport: Any) -> Any:

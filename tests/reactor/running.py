@@ -25,6 +25,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from echoproto.reactor.reactor import UvloopReactor
+from echoproto.server.connection import ServerConnection
 from support import DEADLINE, connect
 
 KINDS = {"uvloop": UvloopReactor, "epoll": EPollReactor}
@@ -178,7 +179,9 @@ class Running:
     def _build(self, build, address):
         built = build(address)
         self._protocols.append(built)
-        self.reactor.callLater(0, self.made.put, built)  # when it is connected
+        # A connection lets go of its protocol when it is lost.
+        served = built.protocol if isinstance(built, ServerConnection) else built
+        self.reactor.callLater(0, self.made.put, (built, served))  # when it is connected
         return built
 
     def listen(self, protocol, **kwargs):
@@ -188,8 +191,12 @@ class Running:
         return self.call(lambda: self.reactor.listenTCP(0, factory, **kwargs))
 
     def accepted(self):
-        """The protocol of the next connection."""
-        return self.made.get(timeout=DEADLINE)
+        """What the factory has built for the next connection."""
+        return self.made.get(timeout=DEADLINE)[0]
+
+    def served(self):
+        """The protocol of the next connection, also where that is on a `ServerConnection`."""
+        return self.made.get(timeout=DEADLINE)[1]
 
     def pair(self, protocol):
         """A client's socket, and the protocol at the other end."""

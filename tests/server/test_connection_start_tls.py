@@ -8,7 +8,6 @@ from concurrent.futures import Future
 
 import pytest
 from twisted.internet.interfaces import IHandshakeListener
-from twisted.internet.ssl import PrivateCertificate
 from zope.interface import implementer
 
 from echoproto.server.factory import LineFactory
@@ -16,20 +15,11 @@ from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
 from reactor.tls_peer import TLSPeer
 from support import DEADLINE, receive_all, receive_exactly
+from tls_contexts import our_context, twisteds_context
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
 MUCH = b"x" * 1_000_000
-
-
-def our_context(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-def twisteds_context(certificate):
-    return PrivateCertificate.loadPEM(certificate.read_bytes()).options()
 
 
 @pytest.fixture(params=[our_context, twisteds_context], ids=["ours", "twisted"])
@@ -82,7 +72,7 @@ EARLY = b"early, in pieces\r\n"
 
 @pytest.fixture
 def client(running, context):
-    """A client's socket; its protocol is `running.accepted().protocol`."""
+    """A client's socket; its protocol is `running.served()`."""
     protocol = type("Starting", (Starts,), {"context": context})
     factory = running.keep(LineFactory(protocol, Registry()))
     return running.connect(running.listen(factory))
@@ -97,7 +87,7 @@ def begin(client, behind=b""):
 
 
 def test_what_is_written_before_is_in_the_clear_and_what_is_written_after_is_not(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     peer = TLSPeer(client)
     client.sendall(b"one\nstarttls\n")
     assert receive_exactly(client, 9 + len(GO_AHEAD)) == b"got one\r\n" + GO_AHEAD
@@ -111,7 +101,7 @@ def test_what_is_written_before_is_in_the_clear_and_what_is_written_after_is_not
 
 
 def test_what_the_client_sends_behind_the_line_is_tls(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     peer = begin(client)
     peer.handshake()
     peer.sendall(b"two\n")
@@ -120,7 +110,7 @@ def test_what_the_client_sends_behind_the_line_is_tls(running, client):
 
 
 def test_plain_text_behind_the_line_is_no_line(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     client.sendall(b"one\nstarttls\ninjected\nlines\n")
     answer = receive_all(client)
     assert answer.startswith(b"got one\r\n" + GO_AHEAD)
@@ -131,7 +121,7 @@ def test_plain_text_behind_the_line_is_no_line(running, client):
 
 
 def test_telnet_behind_the_line_is_no_line_either(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     client.sendall(b"\xff\xfd\x01starttls\r\n\xff\xf1injected\r\n\xff\xf1lines\r\n")
     answer = receive_all(client)
     assert answer.startswith(b"\xff\xfc\x01" + GO_AHEAD)
@@ -141,7 +131,7 @@ def test_telnet_behind_the_line_is_no_line_either(running, client):
 
 
 def test_telnet_goes_on_inside_tls(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     client.sendall(b"\xff\xfd\x01starttls\r\n")
     greeting = b"\xff\xfc\x01" + GO_AHEAD
     assert receive_exactly(client, len(greeting)) == greeting
@@ -157,7 +147,7 @@ def test_telnet_goes_on_inside_tls(running, client):
 def test_a_client_that_half_closes_then_gets_its_answers(running, client, context, end):
     # With Twisted's own TLS, close_notify is the end of both directions.
     is_told = isinstance(context, ssl.SSLContext) or end is TLSPeer.end_tcp
-    protocol = running.accepted().protocol
+    protocol = running.served()
     peer = begin(client)
     peer.handshake()
     peer.sendall(b"two\n")
@@ -171,7 +161,7 @@ def test_a_client_that_half_closes_then_gets_its_answers(running, client, contex
 
 
 def test_closing_then_sends_everything_and_the_end_of_tls(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     peer = begin(client)
     peer.handshake()
     peer.sendall(b"close\nmore\n")
@@ -185,7 +175,7 @@ def test_closing_then_sends_everything_and_the_end_of_tls(running, client):
 
 
 def test_a_client_that_goes_away_in_the_handshake_is_lost(running, client):
-    protocol = running.accepted().protocol
+    protocol = running.served()
     begin(client)
     client.shutdown(socket.SHUT_WR)
     receive_all(client)
@@ -204,3 +194,52 @@ def test_backpressure_holds_inside_tls(running, client):
     peer.sendall(b"two\n")
     assert peer.receive_exactly(9) == b"got two\r\n"
     assert not running.call(lambda: connection.paused)
+
+
+class Floods(Starts):
+    """Has much unsent when TLS begins, and writes as much at once inside TLS."""
+
+    def lineReceived(self, line):
+        if line == b"flood":
+            self.write(MUCH * 3)
+            self.transport.startTLS(self.context)
+            self.write(MUCH * 3)
+        else:
+            super().lineReceived(line)
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_much_that_is_unsent_before_and_after_does_not_stop_the_handshake(
+    running, context, reads_first
+):
+    protocol = type("Flooding", (Floods,), {"context": context})
+    factory = running.keep(LineFactory(protocol, Registry()))
+    client = running.connect(running.listen(factory))
+    peer = TLSPeer(client)
+    client.sendall(b"flood\n" + (b"" if reads_first else peer.hello()))
+    assert receive_exactly(client, 3 * len(MUCH)) == MUCH * 3
+    peer.handshake()
+    assert peer.receive_exactly(3 * len(MUCH)) == MUCH * 3
+    peer.sendall(b"two\n")
+    assert peer.receive_exactly(9) == b"got two\r\n"
+    client.close()
+    running.served().lost.result(DEADLINE)
+
+
+class Greets(Starts):
+    """Begins TLS before it has received anything, and then writes."""
+
+    def connectionMade(self):
+        super().connectionMade()
+        self.transport.startTLS(self.context)
+        self.write(MUCH)
+
+
+def test_a_server_may_begin_and_write_first(running, context):
+    protocol = type("Greeting", (Greets,), {"context": context})
+    factory = running.keep(LineFactory(protocol, Registry()))
+    peer = TLSPeer(running.connect(running.listen(factory)))
+    peer.handshake()
+    assert peer.receive_exactly(len(MUCH)) == MUCH
+    peer.sendall(b"two\n")
+    assert peer.receive_exactly(9) == b"got two\r\n"

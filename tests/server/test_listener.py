@@ -143,7 +143,7 @@ def test_an_ssl_string_of_a_key_and_a_certificate_is_our_tls(running, where, cer
     peer.sendall(b"hello")
     peer.notify_close()
     assert peer.receive_all() == b""
-    assert running.accepted().protocol.received == b"hello"
+    assert running.served().received == b"hello"
 
 
 @pytest.mark.parametrize("more", ["extraCertChain={pem}", "dhParameters={pem}"])
