@@ -12,7 +12,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 
 from echoproto.errors import CannotStartError
 from echoproto.server.connection import receive_urgent_in_line
@@ -21,6 +21,7 @@ from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
+from echoproto.server.program_log import take_over
 from echoproto.server.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ log = Logger("echoproto")
 class EchoService(Service):
     """Serves the protocols of `factory`, of any kind, on `listeners`.
 
+    `log_observer` is to be the application's log observer (ILogObserver), if it is not None.
     Raises CannotStartError from `privilegedStartService`, or from `startService` if the other was
     not called.
     """
@@ -49,12 +51,20 @@ class EchoService(Service):
         listeners: Sequence[Listener],
         factory: IProtocolFactory,
         registry: Registry,
+        log_observer: Any = None,
     ) -> None:
         self._reactor = reactor
         self._listeners = listeners
         self._factory = factory
         self._registry = registry
+        self._log_observer = log_observer
         self._ports: list[IListeningPort] = []
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, and give it the log observer, which twistd asks it for."""
+        super().setServiceParent(parent)
+        if self._log_observer is not None:
+            parent.setComponent(ILogObserver, self._log_observer)
 
     def privilegedStartService(self) -> None:
         """Listen while twistd still has its privileges, so that it can use low ports."""
@@ -132,4 +142,5 @@ def makeService(options: Options) -> EchoService:
             signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 
     reactor.addSystemEventTrigger("before", "shutdown", hurry)
-    return EchoService(reactor, listeners, factory, registry)
+    log_observer = take_over(getattr(options, "parent", None), reactor)
+    return EchoService(reactor, listeners, factory, registry, log_observer)
