@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ssl import SSLError
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.logger import Logger, LogLevel
 
+from echoproto.server.reason import why_it_ended
 from echoproto.server.registry import Observer
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class ConnectionLog(Observer):
         received, seconds = connection.bytes_received, monotonic() - connection.opened
         lines: int | None = getattr(connection.protocol, "lines_received", None)
         counted = "" if lines is None else f"{lines} line{'s' * (lines != 1)}, "
-        why = _why(connection, reason)
+        why = why_it_ended(connection, reason)
         info(
             f"[{number}] {peer} disconnected: {counted}{received} bytes, {seconds:.3f} s: {why}",
             id=number,
@@ -85,14 +84,3 @@ def info(message: str, **fields: object) -> None:
             **fields,
         }
     )
-
-
-def _why(connection: ServerConnection, reason: Failure) -> str:
-    if reason.check(ConnectionDone):
-        return f"closed by the {'server' if connection.closed_by_us else 'client'}"
-    if reason.check(ConnectionAborted):
-        return "aborted by the server"
-    error = reason.value
-    if isinstance(error, SSLError) and error.reason:
-        return f"TLS: {error.reason.lower().replace('_', ' ')}"
-    return " ".join(reason.getErrorMessage().split())
