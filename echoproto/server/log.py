@@ -49,7 +49,9 @@ class ConnectionLog(Observer):
         info(f"[{connection.number}] speaks telnet", id=connection.number)
 
     def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
-        """Log how much was received, and why the connection ended."""
+        """Log how much was received, and why the connection ended, after the last of its lines."""
+        if (line_log := getattr(connection.protocol, "_line_log", None)) is not None:
+            line_log.end()
         number, peer = connection.number, show_address(connection.getPeer())
         received, seconds = connection.bytes_received, monotonic() - connection.opened
         lines: int | None = getattr(connection.protocol, "lines_received", None)
