@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 
 from echoproto.errors import CannotStartError
 from echoproto.server.connection import receive_urgent_in_line
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+    from twisted.logger import FileLogObserver
     from twisted.python.failure import Failure
 
     from echoproto.server.listener import Listener
@@ -40,7 +42,7 @@ log = Logger("echoproto")
 class EchoService(Service):
     """Serves the protocols of `factory`, of any kind, on `listeners`.
 
-    `log_observer` is to be the application's log observer (ILogObserver), if it is not None.
+    `log_observer` becomes the log observer of the application, if it is not None.
     Raises CannotStartError from `privilegedStartService`, or from `startService` if the other was
     not called.
     """
@@ -51,7 +53,7 @@ class EchoService(Service):
         listeners: Sequence[Listener],
         factory: IProtocolFactory,
         registry: Registry,
-        log_observer: Any = None,
+        log_observer: FileLogObserver | None = None,
     ) -> None:
         self._reactor = reactor
         self._listeners = listeners
@@ -63,7 +65,7 @@ class EchoService(Service):
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and give it the log observer, which twistd asks it for."""
         super().setServiceParent(parent)
-        if self._log_observer is not None:
+        if self._log_observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._log_observer)
 
     def privilegedStartService(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 from twisted.logger import LogLevel, formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
-from echoproto.server.program_log import format_event
+from echoproto.server.program_log import format_event, take_over
 from support import BIN, DEADLINE, Output, connect, eventually, receive_exactly, run
 
 ECHO = ["echo", "--listen", "127.0.0.1:0"]
@@ -192,6 +193,25 @@ def test_a_log_observer_of_the_user_s_own_is_left_alone(tmp_path):
         assert process.stdout.read() == b""
         process.wait(DEADLINE)
     assert json.loads(path.read_text().splitlines()[-1])["log_format"] == "Server Shut Down."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        None,
+        {"syslog": True, "nodaemon": True},
+        {"logger": print, "nodaemon": True},
+        {"logfile": "-", "nodaemon": False},  # twistd refuses this itself
+    ],
+)
+def test_what_is_not_ours_to_write_is_not_taken_over(options):
+    assert take_over(options, None) is None
+
+
+def test_a_stream_without_a_descriptor_is_not_taken_over(monkeypatch):
+    for stdout in (None, io.StringIO()):
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert take_over({"nodaemon": True}, None) is None
 
 
 def test_twist_logs_json_too(reactor):
