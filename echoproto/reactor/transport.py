@@ -53,7 +53,6 @@ log = Logger()
 
 # All connections share these two, as in Twisted's reactors.
 DONE: Final = Failure(ConnectionDone())
-LOST: Final = Failure(ConnectionLost())
 
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)  # struct linger: on, for 0 seconds
 
@@ -242,7 +241,9 @@ class TCPTransport(StartTLS, BaseProtocol):
         if error is None:
             reason = Failure(ConnectionAborted()) if self._aborting else DONE
         elif isinstance(error, OSError) and error.__traceback__ is None:
-            reason = LOST
+            lost = ConnectionLost()
+            lost.__cause__ = error
+            reason = Failure(lost)
         else:
             reason = Failure(error)
             if isinstance(error, OSError):

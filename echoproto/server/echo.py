@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.logger import Logger
+from twisted.internet.protocol import connectionDone
 
 from echoproto.errors import LineTooLongError
+from echoproto.server.line_log import LineLog
 from echoproto.server.protocol import LineProtocol
 from echoproto.wire.framing import LineSplitter, line_ends_to_crlf
 from echoproto.wire.telnet.commands import Command
@@ -14,11 +15,11 @@ from echoproto.wire.telnet.commands import Command
 if TYPE_CHECKING:
     from typing import Literal
 
+    from twisted.python.failure import Failure
+
     from echoproto.wire.telnet.scanner import TelnetMode
 
     Mode = Literal["stream", "line"]
-
-log = Logger("echoproto")
 
 _LINES_IN_ONE: Final = 128
 """Number of lines to echo at the cost of one that is delivered: they are joined in C."""
@@ -38,7 +39,7 @@ class EchoProtocol(LineProtocol):
 
     # Class attributes save memory, because most connections never change them.
     _as_it_is = True  # data is sent back unchanged
-    _log_lines = False
+    _line_log: LineLog | None = None
     _whole_lines: LineSplitter | None = None
     _echoed_cr = False  # the last echo ended with a CR, which was sent as CR LF
     _pieces = 0  # of lines that were too long, which are no lines
@@ -53,12 +54,12 @@ class EchoProtocol(LineProtocol):
             self._whole_lines = LineSplitter(max_length=self.MAX_LENGTH, keep_ends=True)
             self._as_it_is = False
         if log_lines:
-            self._log_lines, self._as_it_is = True, False
+            self._line_log, self._as_it_is = LineLog(self), False
 
     @property
     def lines_received(self) -> int | None:
         """Number of lines received; None if this connection does not split lines."""
-        if self._log_lines:
+        if self._line_log is not None:
             return super().lines_received
         return self._whole_lines.taken - self._pieces if self._whole_lines is not None else None
 
@@ -71,7 +72,12 @@ class EchoProtocol(LineProtocol):
             self._echo_whole_lines(self._whole_lines, data)
         elif data:  # there is none when a paused connection resumes
             self._echo(data)
-        return super().dataReceived(data) if self._log_lines else None
+        if self._line_log is None:
+            return None
+        why = super().dataReceived(data)
+        if data and not data.endswith((b"\n", b"\r")):
+            self._line_log.unfinished()
+        return why
 
     def undecidedDataReceived(self, data: bytes) -> None:
         """Echo a 255 at once in mode "stream", although it may begin a command."""
@@ -90,13 +96,22 @@ class EchoProtocol(LineProtocol):
         """Echo the bytes that have no line end, unchanged."""
         if self._whole_lines is not None:
             self.transport.write(self._whole_lines.take_rest())
+        if self._line_log is not None:
+            self._line_log.end()
         super().readConnectionLost()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Log the bytes that have no line end."""
+        if self._line_log is not None:
+            self._line_log.end()
+            self._line_log = None  # it refers to this protocol
+        super().connectionLost(reason)
 
     def _echo(self, data: bytes) -> None:
         if self._ahead:
             data = data[1:]
             self._ahead = False
-            self._as_it_is = not self._log_lines
+            self._as_it_is = self._line_log is None
         if self.transport.is_nvt:
             after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
             data = line_ends_to_crlf(data, after_cr=after_cr)
@@ -130,14 +145,11 @@ class EchoProtocol(LineProtocol):
             self._whole_lines.erase(line=line)
 
     def lineReceived(self, line: bytes) -> None:
-        """Log the line, quoted as Python quotes bytes, so that it cannot forge a log line."""
-        log.info("[{id}] {line!r}", id=self.transport.number, line=line)
+        """Log the line."""
+        if self._line_log is not None:
+            self._line_log.line(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Log the start of the line; the connection continues."""
-        log.info(
-            "[{id}] a line of more than {max} bytes: {start!r}...",
-            id=self.transport.number,
-            max=self.MAX_LENGTH,
-            start=line[:32],
-        )
+        if self._line_log is not None:
+            self._line_log.too_long(line)

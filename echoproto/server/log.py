@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ssl import SSLError
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
+from echoproto.server.reason import why_it_ended
 from echoproto.server.registry import Observer
 
 if TYPE_CHECKING:
@@ -36,27 +35,29 @@ def show_address(address: IAddress) -> str:
 class ConnectionLog(Observer):
     """An observer that logs connections.
 
-    Each message is made here, and not by Twisted from a format: that takes 10 us for each field,
-    and would be half of what a short connection costs. The fields are in the event all the same.
+    Two lines for each connection would be half of what a short connection costs, if Twisted made
+    them: see `info`.
     """
 
     def connected(self, connection: ServerConnection) -> None:
         """Log the peer."""
         number, peer = connection.number, show_address(connection.getPeer())
-        _info(f"[{number}] {peer} connected", id=number, peer=peer)
+        info(f"[{number}] {peer} connected", id=number, peer=peer)
 
     def telnet_started(self, connection: ServerConnection) -> None:
         """Log that the client is telnet."""
-        _info(f"[{connection.number}] speaks telnet", id=connection.number)
+        info(f"[{connection.number}] speaks telnet", id=connection.number)
 
     def disconnected(self, connection: ServerConnection, reason: Failure) -> None:
-        """Log how much was received, and why the connection ended."""
+        """Log how much was received, and why the connection ended, after the last of its lines."""
+        if (line_log := getattr(connection.protocol, "_line_log", None)) is not None:
+            line_log.end()
         number, peer = connection.number, show_address(connection.getPeer())
         received, seconds = connection.bytes_received, monotonic() - connection.opened
         lines: int | None = getattr(connection.protocol, "lines_received", None)
         counted = "" if lines is None else f"{lines} line{'s' * (lines != 1)}, "
-        why = _why(connection, reason)
-        _info(
+        why = why_it_ended(connection, reason)
+        info(
             f"[{number}] {peer} disconnected: {counted}{received} bytes, {seconds:.3f} s: {why}",
             id=number,
             peer=peer,
@@ -67,17 +68,21 @@ class ConnectionLog(Observer):
         )
 
 
-def _info(message: str, **fields: object) -> None:
-    """Log `message` literally: braces in it are not format fields."""
-    log.info(message.replace("{", "{{").replace("}", "}}"), **fields)
+def info(message: str, **fields: object) -> None:
+    """Log `message` literally: braces in it are not format fields. `fields` are in the event.
 
-
-def _why(connection: ServerConnection, reason: Failure) -> str:
-    if reason.check(ConnectionDone):
-        return f"closed by the {'server' if connection.closed_by_us else 'client'}"
-    if reason.check(ConnectionAborted):
-        return "aborted by the server"
-    error = reason.value
-    if isinstance(error, SSLError) and error.reason:
-        return f"TLS: {error.reason.lower().replace('_', ' ')}"
-    return " ".join(reason.getErrorMessage().split())
+    The event is the one that `log.info` would make. This takes a third of the time, and
+    `program_log` writes it without formatting it again, which takes a tenth.
+    """
+    log.observer(
+        {
+            "log_logger": log,
+            "log_level": LogLevel.info,
+            "log_namespace": log.namespace,
+            "log_source": None,
+            "log_format": "{log_text}",
+            "log_text": message,
+            "log_time": time(),
+            **fields,
+        }
+    )

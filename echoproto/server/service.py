@@ -12,7 +12,8 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 
 from echoproto.errors import CannotStartError
 from echoproto.server.connection import receive_urgent_in_line
@@ -21,12 +22,14 @@ from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
+from echoproto.server.program_log import take_over
 from echoproto.server.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+    from twisted.logger import FileLogObserver
     from twisted.python.failure import Failure
 
     from echoproto.server.listener import Listener
@@ -39,6 +42,7 @@ log = Logger("echoproto")
 class EchoService(Service):
     """Serves the protocols of `factory`, of any kind, on `listeners`.
 
+    `log_observer` becomes the log observer of the application, if it is not None.
     Raises CannotStartError from `privilegedStartService`, or from `startService` if the other was
     not called.
     """
@@ -49,12 +53,20 @@ class EchoService(Service):
         listeners: Sequence[Listener],
         factory: IProtocolFactory,
         registry: Registry,
+        log_observer: FileLogObserver | None = None,
     ) -> None:
         self._reactor = reactor
         self._listeners = listeners
         self._factory = factory
         self._registry = registry
+        self._log_observer = log_observer
         self._ports: list[IListeningPort] = []
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, and give it the log observer, which twistd asks it for."""
+        super().setServiceParent(parent)
+        if self._log_observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._log_observer)
 
     def privilegedStartService(self) -> None:
         """Listen while twistd still has its privileges, so that it can use low ports."""
@@ -132,4 +144,5 @@ def makeService(options: Options) -> EchoService:
             signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 
     reactor.addSystemEventTrigger("before", "shutdown", hurry)
-    return EchoService(reactor, listeners, factory, registry)
+    log_observer = take_over(getattr(options, "parent", None), reactor)
+    return EchoService(reactor, listeners, factory, registry, log_observer)

@@ -17,6 +17,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from echoproto.reactor.transport import TCPTransport
 from echoproto.server.backpressure import Backpressure
 from echoproto.server.connection import ServerConnection
+from echoproto.server.echo import EchoProtocol
 from echoproto.server.ending import Ending
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.stack import Stack
@@ -25,6 +26,7 @@ from echoproto.wire.tls import TLS
 from ending_world import EVERYWHERE, World
 from reactor.tls_peer import TLSPeer
 from support import DEADLINE
+from telnet_bytes import HELLO, NO_THANKS
 from tls_contexts import our_context, twisteds_context
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -154,5 +156,21 @@ def test_a_connection_that_has_gone_on_with_tls(running, make, certificate, tmp_
             client.tls.handshake()
             client.send(b"hello\r\n")
             client.hears(b"hello\r\n")
+            client.reset()
+        wait(ROUNDS)
+
+
+@pytest.mark.parametrize("mode", ["stream", "line"])
+def test_an_echo_that_logs_its_lines(running, mode, certificate, tmp_path):
+    world = World(running, "tcp", certificate, tmp_path)
+    with all_is_freed(running, is_twisteds_tls=False) as (served, wait):
+
+        class Echo(EchoProtocol):
+            connectionMade = served.connectionMade
+
+        for _ in range(ROUNDS):
+            client = world.client(lambda: Echo(mode, log_lines=True))
+            client.send(HELLO + b"one\r\ntwo\r\nthr")
+            client.hears(NO_THANKS + b"one\r\ntwo\r\n")
             client.reset()
         wait(ROUNDS)

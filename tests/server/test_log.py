@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
-
 import pytest
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
@@ -102,30 +100,6 @@ def test_lines_are_counted_where_the_protocol_looks_for_them(logged, connect, da
     connection.dataReceived(data)
     lose(connection, ConnectionDone())
     assert f"disconnected: {counted}" in lines(logged)[-1]
-
-
-def tls_error(reason=None):
-    error = ssl.SSLError(1, "[SSL] what OpenSSL says of it (_ssl.c:1)")
-    error.reason = reason
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "why"),
-    [
-        (ConnectionDone(), "closed by the client"),
-        (ConnectionAborted(), "aborted by the server"),
-        (tls_error("HTTP_REQUEST"), "TLS: http request"),
-        (tls_error(), str(tls_error())),
-        (RuntimeError("several\n  lines\tof it"), "several lines of it"),
-        (ConnectionLost(), " ".join(str(ConnectionLost()).split())),
-    ],
-)
-def test_the_reason_is_said_in_one_line(logged, connect, error, why):
-    lose(connect(), error)
-    last = lines(logged)[-1]
-    assert last.endswith(f" s: {why}")
-    assert "\n" not in last
 
 
 def test_a_connection_that_we_have_closed_is_closed_by_the_server(logged, connect):

@@ -68,7 +68,7 @@ def test_a_connection_that_is_reset_is_logged_in_one_line():
             sock.sendall(b"hello")
             receive_exactly(sock, 5)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        server.log.wait_for(r"disconnected: 5 bytes, .* s: Connection .* lost")
+        server.log.wait_for(r"disconnected: 5 bytes, .* s: reset by the client")
         assert "Traceback" not in server.stop()
 
 
