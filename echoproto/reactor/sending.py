@@ -14,7 +14,7 @@ the end of its `doWrite`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from echoproto.reactor.loop import Loop
 
 log = Logger()
+
+UPPER_LIMIT: Final = 1 << 16
+"""Unsent bytes above which a push producer is paused: uvloop's own limit for a new connection.
+
+uvloop resumes at 16 bytes there, and at 16 KiB after `set_write_buffer_limits()` with its defaults;
+Twisted resumes a producer when everything has been sent.
+"""
 
 
 class Sender:
@@ -214,7 +221,7 @@ class Sender:
         elif not (self.streamingProducer or self._write_closed):
             self.streamingProducer = True
             self._set_writer(self._uv)
-            self._uv.set_write_buffer_limits()
+            self._uv.set_write_buffer_limits(high=UPPER_LIMIT, low=0)
 
     def stopConsuming(self) -> None:
         """Unregister the producer, and close the connection after everything has been sent."""
