@@ -35,6 +35,7 @@ from echoproto.errors import NotTelnetError
 from echoproto.reactor.data import join, to_bytes
 from echoproto.server.backpressure import BY_PROTOCOL, BY_TRANSPORT, Backpressure
 from echoproto.server.ending import Ending, EndingEvent, State
+from echoproto.server.proxy import read_proxy_header
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls
@@ -153,6 +154,7 @@ class ServerConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """Use `transport`, and connect the protocol to this connection."""
         self.transport = transport
+        read_proxy_header(transport, self)
         forward_half_close(transport, self)
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory
