@@ -21,6 +21,7 @@ from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
+from echoproto.server.refusals import Refusals
 from echoproto.server.registry import Registry
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class EchoService(Service):
         self._factory = factory
         self._registry = registry
         self._ports: list[IListeningPort] = []
+        self._refusals = Refusals(reactor)
 
     def privilegedStartService(self) -> None:
         """Listen while twistd still has its privileges, so that it can use low ports."""
@@ -81,6 +83,7 @@ class EchoService(Service):
         if listener is not None:
             receive_urgent_in_line(listener)
             served.urgent_in_line = True  # connections inherit the socket's options
+        self._refusals.watch(port)
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
@@ -91,6 +94,7 @@ class EchoService(Service):
 
     async def _stop(self) -> None:
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        self._refusals.report()
         await self._registry.drain(self._reactor)
 
 
