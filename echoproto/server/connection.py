@@ -154,7 +154,7 @@ class ServerConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """Use `transport`, and connect the protocol to this connection."""
         self.transport = transport
-        read_proxy_header(transport, self)
+        read_proxy_header(transport)
         forward_half_close(transport, self)
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory

@@ -15,16 +15,15 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from weakref import proxy
 
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper  # has no public name
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from echoproto.errors import ProxyHeaderError
 from echoproto.server.wrappers import wrapper_of
-
-if TYPE_CHECKING:
-    from echoproto.server.connection import ServerConnection
 
 _MAX_V1: Final = 107
 """The most bytes of a header of version 1, with its CR LF."""
@@ -53,9 +52,8 @@ class ProxyHeader:
     Installed by `read_proxy_header`.
     """
 
-    def __init__(self, wrapper: Any, connection: ServerConnection) -> None:
-        self._wrapper = wrapper
-        self._connection = connection
+    def __init__(self, wrapper: HAProxyProtocolWrapper) -> None:
+        self._wrapper: Any = proxy(wrapper)  # which has this object: they make no circle
         self._received: bytearray | None = bytearray()  # None after the header
         self._is_invalid = False
 
@@ -73,8 +71,11 @@ class ProxyHeader:
         except ProxyHeaderError as error:
             self._is_invalid = True
             received.clear()
-            self._connection.reason = Failure(error)
-            self._connection.abortConnection()
+            connection = self._wrapper.wrappedProtocol
+            while isinstance(connection, ProtocolWrapper):
+                connection = connection.wrappedProtocol
+            connection.reason = Failure(error.with_traceback(None))  # which has this frame
+            connection.abortConnection()
             return
         if not length:
             return
@@ -87,14 +88,14 @@ class ProxyHeader:
             self._wrapper.wrappedProtocol.dataReceived(bytes(received[length:]))
 
 
-def read_proxy_header(transport: Any, connection: ServerConnection) -> None:
-    """Read the PROXY header for `connection`, if `transport` is behind `haproxy:`.
+def read_proxy_header(transport: Any) -> None:
+    """Read the PROXY header for the connection on `transport`, if it is behind `haproxy:`.
 
     Call this when the connection is made.
     """
     wrapper = wrapper_of(transport, HAProxyProtocolWrapper)
     if wrapper is not None:
-        wrapper.dataReceived = ProxyHeader(wrapper, connection).receive
+        wrapper.dataReceived = ProxyHeader(wrapper).receive
 
 
 def header_length(received: bytearray) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
+import weakref
 from contextlib import suppress
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
+from twisted.internet.testing import StringTransport
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
+from twisted.python.failure import Failure
 
 import support
 from echoproto.errors import ProxyHeaderError
@@ -184,6 +190,25 @@ def test_anything_else_closes_the_connection_and_is_logged(running, header):
     assert isinstance(reason, ProxyHeaderError)
     assert len(str(reason)) < 300
     assert str(reason).isprintable()
+
+
+@pytest.mark.parametrize("sent", [b"", b"PROXY TC", b"PROXY UNKNOWN\r\nhello", b"GET / HTTP"])
+def test_what_reads_the_header_is_part_of_no_circle(sent):
+    gc.collect()
+    gc.disable()
+    try:
+        wrapper = HAProxyWrappingFactory(LineFactory(EchoProtocol)).buildProtocol(None)
+        wrapper.makeConnection(StringTransport())
+        if sent:
+            wrapper.dataReceived(sent)
+        reader = weakref.ref(wrapper.dataReceived.__self__)
+        connection = wrapper.wrappedProtocol
+        wrapper.connectionLost(Failure(ConnectionDone()))
+        connection.transport = None
+        del wrapper
+        assert reader() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("where", [TCP, "haproxy:ssl:0:interface=127.0.0.1:privateKey={}"])
