@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         LineTooLongError,
         NetworkError,
         NotTelnetError,
+        ProxyHeaderError,
         TargetError,
     )
     from echoproto.reactor.reactor import install as install_reactor
@@ -49,6 +50,7 @@ __all__ = [
     "Observer",
     "Option",
     "Policy",
+    "ProxyHeaderError",
     "Registry",
     "ServerConnection",
     "Side",
@@ -74,6 +76,7 @@ _HOMES: Final = {
     "Observer": "server.registry",
     "Option": "wire.telnet.options",
     "Policy": "wire.telnet.negotiation",
+    "ProxyHeaderError": "errors",
     "Registry": "server.registry",
     "ServerConnection": "server.connection",
     "Side": "wire.telnet.negotiation",

@@ -5,6 +5,7 @@
     ├── LineTooLongError    a line exceeds the limit; also a ValueError
     ├── NetworkError        the network or the peer failed
     ├── NotTelnetError      telnet was asked of a connection that is not telnet; also a ValueError
+    ├── ProxyHeaderError    a connection did not begin with a valid PROXY header; also a ValueError
     └── TargetError         the text does not name a place to connect to; also a ValueError
 
 Each message is one line for a person: what was wrong, where, and what would be right. A wrong
@@ -44,6 +45,13 @@ class NetworkError(EchoprotoError):
 
 class NotTelnetError(EchoprotoError, ValueError):
     """Telnet was asked of a connection that is not telnet, or has not shown yet that it is."""
+
+
+class ProxyHeaderError(EchoprotoError, ValueError):
+    """A connection behind `haproxy:` did not begin with a valid PROXY header.
+
+    It is the reason for which the connection was closed. The message quotes what arrived.
+    """
 
 
 class TargetError(EchoprotoError, ValueError):

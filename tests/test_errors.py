@@ -20,6 +20,7 @@ def test_every_error_is_in_the_tree_and_public():
         (errors.CannotStartError, SystemExit),
         (errors.LineTooLongError, ValueError),
         (errors.NotTelnetError, ValueError),
+        (errors.ProxyHeaderError, ValueError),
         (errors.TargetError, ValueError),
     ],
 )

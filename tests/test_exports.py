@@ -48,7 +48,7 @@ NOT_PROMISED = {
         *["connectionLost", "dataReceived", "makeConnection", "wrappedProtocol"],
         *["clock", "close", "deliver_end", "half_close", "handle_ending", "is_open", "notify_end"],
         *["disconnecting", "ending", "pause", "paused", "read_lost", "reason", "resume", "stack"],
-        *["take_over", "telnet_started", "transport"],
+        *["take_over", "telnet_started", "transport", "budget", "end_turn", "spend", "is_lost"],
     },
 }
 """The members, by class, of which the reference says nothing on purpose."""

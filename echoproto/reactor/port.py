@@ -5,30 +5,39 @@
 
 from __future__ import annotations
 
+import resource
 import socket
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet import tcp
 
 from echoproto.reactor.transport import TCPTransport
 
 if TYPE_CHECKING:
-    from asyncio import Server
+    from asyncio import Server, Transport
 
     from echoproto.reactor.reactor import UvloopReactor
+
+RESERVE: Final = 32
+"""File descriptors to keep for other things than connections: at most an eighth of the limit."""
 
 
 class Port(tcp.Port):
     """Twisted's port, with Twisted's socket, options, address and log lines.
 
     Only accepting is left to uvloop. It accepts on a duplicate of the socket's descriptor, and can
-    therefore stop and start again while the socket keeps listening. If the process has no file
-    descriptors left, libuv accepts each waiting connection and closes it at once.
+    therefore stop and start again while the socket keeps listening.
+
+    If no descriptors were left, libuv would accept each waiting connection and close it, and tell
+    nobody. The port therefore keeps a reserve: below that, it closes new connections itself, and
+    logs them as Twisted's port does.
     """
 
     reactor: UvloopReactor
     socket: socket.socket
     _server: Server | None = None
+    _first_reserved = 0  # new descriptors get the lowest free number
 
     @property
     def reading(self) -> bool:
@@ -53,10 +62,30 @@ class Port(tcp.Port):
             self._server = None
             self.reactor.native.pop(self, None)
 
+    def admits(self, transport: Transport) -> bool:
+        """Whether a connection that uvloop has accepted is to be served. If not, log why."""
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            self._logger.info(
+                "Could not accept new connection ({acceptError})", acceptError="ECONNABORTED"
+            )
+            return False
+        if transport.get_extra_info("socket").fileno() >= self._first_reserved:
+            self._first_reserved = _first_reserved_descriptor()  # the limit can have been changed
+            if transport.get_extra_info("socket").fileno() >= self._first_reserved:
+                self._logger.info("EMFILE recovery: Closed socket from {address}", address=peer)
+                return False
+        return bool(self.connected)
+
     def _make_connection(self) -> TCPTransport:
         number = self.sessionno
         self.sessionno = number + 1
         return TCPTransport(self, number)
+
+
+def _first_reserved_descriptor() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit - min(RESERVE, limit // 8) if limit != resource.RLIM_INFINITY else sys.maxsize
 
 
 def _run_without_waiting(coroutine: Any) -> Any:

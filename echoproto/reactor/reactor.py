@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet import process
@@ -34,6 +35,9 @@ log = Logger()
 REAP_INTERVAL: Final = 0.05
 """Interval, in seconds, between two checks for child processes that have ended."""
 
+_EPOCH: Final = time.time() - time.monotonic()
+"""Time of the wall clock, in seconds, at which the monotonic clock was 0."""
+
 
 @implementer(IReactorDaemonize)
 class UvloopReactor(AsyncioSelectorReactor):
@@ -52,6 +56,18 @@ class UvloopReactor(AsyncioSelectorReactor):
         self.loop = _make_loop()
         """The event loop."""
         super().__init__(self.loop)
+
+    # IReactorTime
+
+    @staticmethod
+    def seconds() -> float:
+        """Return the time in seconds since the epoch, on a clock that nobody can set.
+
+        It is the wall clock's time when this module was imported, plus what has passed since.
+        Twisted's own reactors follow the wall clock, and so does every `callLater` there: if that
+        clock is set, calls come at once or hours late.
+        """
+        return _EPOCH + time.monotonic()
 
     # IReactorTCP, IReactorSocket
 

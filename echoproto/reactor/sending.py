@@ -9,25 +9,36 @@ this module deals with data that is still unsent:
 The behaviour is that of Twisted's `abstract.FileDescriptor`; `_all_sent` does the work that is at
 the end of its `doWrite`.
 
-Nothing in this package is below this module. `starttls` and `transport` are above it.
+`data` is below this module. `starttls` and `transport` are above it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from echoproto.reactor.data import join, to_bytes
+
 if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Callable, Iterable
 
+    from _typeshed import ReadableBuffer
+
     from echoproto.reactor.loop import Loop
 
 log = Logger()
+
+UPPER_LIMIT: Final = 1 << 16
+"""Unsent bytes above which a push producer is paused: uvloop's own limit for a new connection.
+
+uvloop resumes at 16 bytes there, and at 16 KiB after `set_write_buffer_limits()` with its defaults;
+Twisted resumes a producer when everything has been sent.
+"""
 
 
 class Sender:
@@ -130,17 +141,20 @@ class Sender:
 
     # ITransport, ITCPTransport
 
-    def write(self, data: bytes) -> None:
-        """Send `data`, at once as far as the system accepts it.
+    def write(self, data: ReadableBuffer) -> None:
+        """Send `data`, at once as far as the system accepts it. The rest is a copy.
 
-        Raises TypeError if `data` is not bytes.
+        Raises TypeError if `data` is not bytes-like.
         """
-        if not isinstance(data, bytes):
-            raise TypeError("Data must be bytes")
+        if type(data) is not bytes:
+            data = to_bytes(data)
         self._writer.write(data)
 
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Send several pieces of data in one write. Raises TypeError if a piece is not bytes."""
+    def writeSequence(self, iovec: Iterable[ReadableBuffer]) -> None:
+        """Send several pieces of data in one write.
+
+        Raises TypeError if a piece is not bytes-like.
+        """
         self.write(join(iovec))
 
     def loseConnection(self) -> None:
@@ -207,7 +221,7 @@ class Sender:
         elif not (self.streamingProducer or self._write_closed):
             self.streamingProducer = True
             self._set_writer(self._uv)
-            self._uv.set_write_buffer_limits()
+            self._uv.set_write_buffer_limits(high=UPPER_LIMIT, low=0)
 
     def stopConsuming(self) -> None:
         """Unregister the producer, and close the connection after everything has been sent."""
@@ -237,11 +251,3 @@ class NullWriter:
     @staticmethod
     def write(data: bytes) -> None:
         """Drop `data`."""
-
-
-def join(pieces: Iterable[bytes]) -> bytes:
-    """Return the pieces joined. Raises TypeError if a piece is not bytes."""
-    try:
-        return b"".join(pieces)
-    except TypeError:
-        raise TypeError("Data must be bytes") from None

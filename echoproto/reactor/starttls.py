@@ -4,7 +4,7 @@ After `startTLS`, TLS is the protocol of the connection, and the previous protoc
 previous protocol keeps this connection as its transport; its calls then go to TLS. The transport of
 TLS is a `_BelowTLS`, which bypasses that.
 
-`sending` and `tls` are below this module, and `transport` is above it.
+`sending`, `data` and `tls` are below this module, and `transport` is above it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import directlyProvides
 
-from echoproto.reactor.sending import Sender, join
+from echoproto.reactor.data import join
+from echoproto.reactor.sending import Sender
 from echoproto.reactor.tls import LosslessTLS
 
 if TYPE_CHECKING:

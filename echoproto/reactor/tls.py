@@ -3,7 +3,7 @@
 When the client ends its side, Twisted's own TLS closes at once, and drops everything that the
 protocol wrote in the same turn of the reactor.
 
-Nothing in this package is below this module. `reactor` and `starttls` use it.
+`data` is below this module. `reactor` and `starttls` use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from echoproto.reactor.data import to_bytes
+
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from twisted.internet.interfaces import ITransport
 
 
@@ -27,6 +30,10 @@ class LosslessTLS(TLSMemoryBIOProtocol):
     """
 
     transport: ITransport
+
+    def write(self, data: ReadableBuffer) -> None:
+        """Send `data`. Raises TypeError if `data` is not bytes-like."""
+        super().write(data if type(data) is bytes else to_bytes(data))
 
     def readConnectionLost(self) -> None:
         """Handle the end of TCP without close_notify: send all pending data, then close."""

@@ -148,9 +148,8 @@ class TCPTransport(StartTLS, BaseProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Build the protocol, and connect it."""
         self._uv = self._writer = transport
-        peer = transport.get_extra_info("peername")
-        if peer is not None and self.server.connected:  # else the peer or the port is gone
-            self._guard(self._make_connection, peer)
+        if self.server.admits(transport):
+            self._guard(self._make_connection, transport.get_extra_info("peername"))
         if not self.connected:
             transport.abort()
             return

@@ -33,6 +33,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementedBy, implementer, providedBy
 
 from echoproto.errors import NotTelnetError
+from echoproto.reactor.data import join, to_bytes
 from echoproto.server.backpressure import (
     BY_PROTOCOL,
     BY_TRANSPORT,
@@ -42,6 +43,7 @@ from echoproto.server.backpressure import (
     new_budget,
 )
 from echoproto.server.ending import Ending, EndingEvent, State
+from echoproto.server.proxy import read_proxy_header
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
@@ -51,6 +53,7 @@ from echoproto.wire.tls import TLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from _typeshed import ReadableBuffer
     from twisted.internet.interfaces import IReactorTime, ITransport
     from twisted.python.failure import Failure
 
@@ -165,6 +168,7 @@ class ServerConnection:
     def makeConnection(self, transport: ITransport) -> None:
         """Use `transport`, and connect the protocol to this connection."""
         self.transport = transport
+        read_proxy_header(transport)
         self._forward_half_close()
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory
@@ -331,19 +335,22 @@ class ServerConnection:
 
     # ITransport and more: what the protocol calls. The rest is added below the class.
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: ReadableBuffer) -> None:
         """Send `data`, through the layers. After the end of our side, drop it.
 
-        Raises TypeError if `data` is not bytes.
+        Any buffer can be sent, and can be changed when this returns. Raises TypeError if `data` is
+        not bytes-like.
         """
+        if type(data) is not bytes:
+            data = to_bytes(data)
         if self.stack is None:
             self.transport.write(data)
         else:
             self.stack.send(data)
 
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Send several pieces of data."""
-        self.write(b"".join(data))
+    def writeSequence(self, data: Iterable[ReadableBuffer]) -> None:
+        """Send several pieces of data. Raises TypeError if a piece is not bytes-like."""
+        self.write(join(data))
 
     @property
     def _has_tls(self) -> bool:

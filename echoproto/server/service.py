@@ -23,6 +23,7 @@ from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
 from echoproto.server.program_log import take_over
+from echoproto.server.refusals import Refusals
 from echoproto.server.registry import Registry
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class EchoService(Service):
         self._registry = registry
         self._log_observer = log_observer
         self._ports: list[IListeningPort] = []
+        self._refusals = Refusals(reactor)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and give it the log observer, which twistd asks it for."""
@@ -93,6 +95,7 @@ class EchoService(Service):
         if listener is not None:
             receive_urgent_in_line(listener)
             served.urgent_in_line = True  # connections inherit the socket's options
+        self._refusals.watch(port)
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
@@ -103,6 +106,7 @@ class EchoService(Service):
 
     async def _stop(self) -> None:
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        self._refusals.report()
         await self._registry.drain(self._reactor)
 
 

@@ -38,7 +38,9 @@ def _top_of(transport: Any) -> Any:
 
 def is_twisted_tls(transport: Any) -> bool:
     """Whether `transport` uses Twisted's TLS, which claims to half-close but cannot."""
-    return getattr(transport, "TLS", False) or _tls_of(transport) is not None
+    return (
+        getattr(transport, "TLS", False) or wrapper_of(transport, TLSMemoryBIOProtocol) is not None
+    )
 
 
 def forward_half_close(transport: Any, connection: ServerConnection) -> Any:
@@ -47,7 +49,7 @@ def forward_half_close(transport: Any, connection: ServerConnection) -> Any:
     This also makes Twisted's TLS write immediately. It would otherwise write in the reactor's next
     turn, when the connection may be closed already. Return Twisted's TLS, or None.
     """
-    tls = _tls_of(transport)
+    tls = wrapper_of(transport, TLSMemoryBIOProtocol)
     if tls is not None:
         tls.write = partial(TLSMemoryBIOProtocol.write, tls)
         tls.writeSequence = partial(TLSMemoryBIOProtocol.writeSequence, tls)
@@ -71,11 +73,11 @@ def let_go(transport: Any, tls: Any) -> None:
             vars(owner).pop(name, None)
 
 
-def _tls_of(transport: Any) -> Any:
-    """Return Twisted's TLS in or on `transport`, or None."""
+def wrapper_of(transport: Any, kind: type[ProtocolWrapper]) -> Any:
+    """Return the wrapper of that kind in or on `transport`, or None."""
     top = _top_of(transport)
     while isinstance(top, ProtocolWrapper):
-        if isinstance(top, TLSMemoryBIOProtocol):
+        if isinstance(top, kind):
             return top
         top = top.transport
     return None

@@ -47,13 +47,51 @@ def test_only_bytes_can_be_written(running, data):
     assert receive_all(client) == b""
 
 
-@pytest.mark.parametrize("data", ["", None, bytearray(b"bytes")])
+@pytest.mark.parametrize("data", ["", None, [5]])
 def test_nothing_else_can_be_written_be_it_empty(running, data):
     client, protocol = running.pair(Recorder)
     with pytest.raises(TypeError):
         running.call(protocol.transport.write, data)
     running.call(protocol.transport.loseConnection)
     assert receive_all(client) == b""
+
+
+@only_uvloop
+@pytest.mark.parametrize("wrap", [bytearray, lambda data: memoryview(bytearray(data))])
+def test_a_buffer_is_sent_as_it_was_when_it_was_written(running, wrap):
+    # Twisted's own connections take only bytes.
+    class Talks(Recorder):
+        def connectionMade(self):
+            buffer = wrap(MUCH)
+            self.transport.write(buffer)
+            self.transport.writeSequence([buffer, b"and ", memoryview(buffer)[::2]])
+            buffer[:] = bytes(len(MUCH))
+            self.transport.loseConnection()
+
+    client, _ = running.pair(Talks)
+    assert receive_all(client) == MUCH + MUCH + b"and " + MUCH[::2]
+
+
+@only_uvloop
+def test_only_bytes_can_be_written_whatever_has_happened(running):
+    client, protocol = running.pair(HalfCloseable)
+    transport = protocol.transport
+
+    def refuses():
+        for write, data in ((transport.write, "text"), (transport.writeSequence, ["text"])):
+            with pytest.raises(TypeError, match="Data must be bytes"):
+                running.call(write, data)
+
+    refuses()
+    running.call(transport.loseWriteConnection)
+    refuses()
+    assert receive_all(client) == b""
+    refuses()
+    client.close()
+    protocol.read_lost.result(DEADLINE)
+    running.call(transport.loseConnection)
+    protocol.why_lost()
+    refuses()
 
 
 def test_a_write_after_lose_connection_in_the_same_turn_goes_out(running):

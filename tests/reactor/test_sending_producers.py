@@ -142,6 +142,18 @@ def test_a_pull_producer_is_asked_for_more_until_it_has_no_more(running, pieces)
     assert isinstance(protocol.why_lost(), ConnectionDone)
 
 
+@only_uvloop
+def test_after_a_pull_producer_a_push_producer_is_paused_and_resumed_as_before(running):
+    _, protocol = running.pair(Recorder)
+    transport = protocol.transport
+    low, high = running.call(transport._uv.get_write_buffer_limits)
+    register(running, transport, Idle(transport, 1))
+    running.call(transport.unregisterProducer)
+    low_after, high_after = running.call(transport._uv.get_write_buffer_limits)
+    assert high_after == high
+    assert low_after <= low
+
+
 def test_a_pull_producer_waits_while_its_reader_does(running):
     client, protocol = running.pair(Recorder)
     producer = register(running, protocol.transport, Pull(protocol.transport, 10_000))

@@ -109,3 +109,23 @@ def test_a_client_that_ends_before_tls_has_begun_is_lost(running, certificate):
     client.shutdown(socket.SHUT_WR)
     assert isinstance(running.accepted().why_lost(), ConnectionLost)
     assert receive_all(client) == b""
+
+
+@only_uvloop
+def test_a_buffer_is_sent_as_it_was_when_it_was_written(running, certificate):
+    class Talks(Recorder):
+        def dataReceived(self, _):
+            buffer = bytearray(MUCH)
+            self.transport.write(memoryview(buffer))
+            buffer[:] = bytes(len(MUCH))
+            for wrong in ("text", 5):
+                with pytest.raises(TypeError):
+                    self.transport.write(wrong)
+            self.transport.loseConnection()
+            with pytest.raises(TypeError):
+                self.transport.write("after the end")
+
+    port = listen(running, f"ssl:0:interface=127.0.0.1:privateKey={certificate}", Talks)
+    with tls(running.connect(port)) as client:
+        client.sendall(b"go")
+        assert receive_all_tls(client) == MUCH
