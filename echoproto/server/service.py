@@ -15,13 +15,13 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from echoproto.errors import CannotStartError
-from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
 from echoproto.server.options import Options, refuse
 from echoproto.server.registry import Registry
+from echoproto.server.sockets import close_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,24 +63,22 @@ class EchoService(Service):
 
     def startService(self) -> None:
         """Listen, unless that is done: `twist` has no privileged phase."""
-        super().startService()
         if not self._ports:
             self._listen()
+        super().startService()
 
     def _listen(self) -> None:
+        """Listen on every address. If one fails, none is left open."""
         failures: list[Failure] = []
         for listener in self._listeners:
             served = ServedFactory(self._factory, self._registry, listener.tls)
-            listening = listener.endpoint.listen(served)
-            listening.addCallbacks(self._listening, failures.append, callbackArgs=(served,))
+            listener.listen(served).addCallbacks(self._listening, failures.append)
             for failure in failures:
+                while self._ports:
+                    close_port(self._ports.pop())
                 raise CannotStartError(_explain(listener.where, failure.value))
 
-    def _listening(self, port: IListeningPort, served: ServedFactory) -> None:
-        listener = getattr(port, "socket", None)
-        if listener is not None:
-            receive_urgent_in_line(listener)
-            served.urgent_in_line = True  # connections inherit the socket's options
+    def _listening(self, port: IListeningPort) -> None:
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
 
@@ -90,7 +88,8 @@ class EchoService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        ports, self._ports = self._ports, []
+        await gatherResults([maybeDeferred(port.stopListening) for port in ports])
         await self._registry.drain(self._reactor)
 
 
@@ -98,7 +97,11 @@ def _explain(where: str, error: BaseException | None) -> str:
     cause: object = error
     if isinstance(error, CannotListenError):
         cause = error.socketError
-        where = f"{error.interface}:{error.port}" if error.interface else error.port
+        if isinstance(error.port, int):  # and not the path of a Unix socket
+            host = f"[{error.interface}]" if ":" in error.interface else error.interface
+            where = f"{host}:{error.port}" if host else str(error.port)
+    if cause == "Cannot acquire lock":  # what Twisted says of a Unix socket
+        cause = "another process listens there"
     return f"cannot listen on {where}: {getattr(cause, 'strerror', None) or cause}"
 
 
@@ -116,8 +119,8 @@ def makeService(options: Options) -> EchoService:
     listeners = []
     for where in settings.endpoints:
         try:
-            listeners.append(make_listener(reactor, where))
-        except Exception as error:  # noqa: BLE001 - an endpoint parser may raise anything
+            listeners.append(make_listener(reactor, where, settings.socket_buffer))
+        except ValueError as error:
             refuse(f"--listen {where}: {error}")
     factory = Factory()
     factory.noisy = False
