@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
@@ -135,4 +135,26 @@ def makeService(options: Options) -> EchoService:
             signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 
     reactor.addSystemEventTrigger("before", "shutdown", hurry)
+    reactor.callWhenRunning(_stop_at_sighup, reactor)
     return EchoService(reactor, listeners, factory, registry)
+
+
+def _stop_at_sighup(reactor: Any) -> None:
+    """Have SIGHUP stop the reactor as SIGTERM does, unless it is ignored (nohup).
+
+    It would otherwise end the process at once. A terminal that closes may send it twice, and
+    systemd may send it after SIGTERM: unlike those signals, it does not make a drain hurry.
+    """
+    hangup: Any = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is None or signal.getsignal(hangup) is not signal.SIG_DFL:
+        return
+
+    def stop() -> None:
+        with suppress(ReactorNotRunning):  # it is stopping already
+            reactor.stop()
+
+    def stop_soon(*_: object) -> None:
+        log.info("Received SIGHUP, shutting down.")
+        reactor.callFromThread(stop)
+
+    signal.signal(hangup, stop_soon)
