@@ -108,10 +108,12 @@ def _explain(where: str, error: BaseException | None) -> str:
 def makeService(options: Options) -> EchoService:
     """Make the service for `options`; called by twistd."""
     if "twisted.internet.reactor" not in sys.modules:  # there is no --reactor
-        with suppress(ImportError):
+        try:
             from echoproto.reactor.reactor import install
 
             install()
+        except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+            log.warn("using Twisted's own reactor: {error}", error=error)  # noqa: G010 - Twisted's name
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
