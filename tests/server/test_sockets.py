@@ -145,10 +145,10 @@ def accepted(running, service):
     return running.call(lambda: bottom_transport(connection.transport).getHandle())
 
 
-@pytest.mark.parametrize("where", [each for each in STREAMS if "haproxy" not in each])
+@pytest.mark.parametrize("where", [*STREAMS, "haproxy:unix:{path}"])
 def test_a_connection_has_the_options_of_its_port(serving, running, where):
     service, port = serving(where)
-    expected = EVERYWHERE if where.startswith("unix") else ON_TCP
+    expected = EVERYWHERE if "unix" in where else ON_TCP
     assert options_of(port.socket, *expected) == expected
     with dial(running, port):
         assert options_of(accepted(running, service), *expected) == expected
