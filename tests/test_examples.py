@@ -6,13 +6,16 @@ The lecture's are in tests/interop/.
 from __future__ import annotations
 
 import re
+import signal
+import socket
 import sys
 from pathlib import Path
 
+import pytest
 from twisted.internet.testing import StringTransport
 
 from echoproto import EchoProtocol, LineFactory
-from support import BIN, Output, connect, receive_exactly, run, start
+from support import BIN, DEADLINE, Output, connect, receive_exactly, run, start
 
 TOP = Path(__file__).parents[1]
 EXAMPLES = TOP / "docs" / "examples"
@@ -26,8 +29,26 @@ def test_a_line_server_of_your_own():
             sock.sendall(b"hello\nand again\r")
             assert receive_exactly(sock, 18) == b"HELLO\r\nAND AGAIN\r\n"
         output.wait_for(r"\[1\] .* disconnected: 2 lines, 16 bytes, .*: closed by the client")
-        process.kill()
-        output.wait_for_end()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 0
+        assert "Traceback" not in output.wait_for_end()
+
+
+@pytest.mark.parametrize("name", ["login.py", "one_connection_server.py", "shout.py"])
+def test_a_port_that_is_taken_is_one_line_and_status_1(name):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(sys.executable, EXAMPLES / name, str(port))
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert str(port) in line
+    assert "Address already in use" in line
+    assert b"Traceback" not in done.stdout
+
+
+def test_every_server_among_the_examples_is_tested_for_that():
+    servers = [path.name for path in EXAMPLES.glob("*.py") if ".listen(" in path.read_text()]
+    assert sorted(servers) == ["login.py", "one_connection_server.py", "shout.py"]
 
 
 PAGES = ["README.md", "docs/architecture.md", "docs/reference.md"]

@@ -1,8 +1,11 @@
 """A telnet server that asks for a password: .venv/bin/python docs/examples/login.py [PORT]"""
 
 import sys
+from typing import Any
 
-from twisted.internet import endpoints, reactor
+from twisted.internet import endpoints, task
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from echoproto import LineFactory, LineProtocol, Option, Side
@@ -27,8 +30,14 @@ class Login(LineProtocol):
             self.transport.loseConnection()
 
 
-port = sys.argv[1] if len(sys.argv) > 1 else "2023"
-globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
-endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
-endpoint.listen(LineFactory(Login))
-reactor.run()
+async def main(reactor: Any, port: str = "2023") -> None:
+    endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
+    try:
+        await endpoint.listen(LineFactory(Login))
+    except CannotListenError as error:
+        sys.exit(str(error))
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
+    await Deferred()  # until Ctrl-C
+
+
+task.react(main, sys.argv[1:])

@@ -6,7 +6,10 @@ import sys
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 2020
 
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
-    listening.bind(("127.0.0.1", port))
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        sys.exit(f"cannot listen on port {port}: {error.strerror}")
     listening.listen()
     print("listening on port", listening.getsockname()[1], flush=True)
     connection, address = listening.accept()

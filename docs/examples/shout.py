@@ -1,8 +1,11 @@
 """A line server of your own: .venv/bin/python docs/examples/shout.py [PORT]"""
 
 import sys
+from typing import Any
 
-from twisted.internet import endpoints, reactor
+from twisted.internet import endpoints, task
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from echoproto import LineFactory, LineProtocol
@@ -13,8 +16,14 @@ class Shout(LineProtocol):
         self.sendLine(line.upper())
 
 
-port = sys.argv[1] if len(sys.argv) > 1 else "2020"
-globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
-endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
-endpoint.listen(LineFactory(Shout))
-reactor.run()
+async def main(reactor: Any, port: str = "2020") -> None:
+    endpoint = endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1")
+    try:
+        await endpoint.listen(LineFactory(Shout))
+    except CannotListenError as error:
+        sys.exit(str(error))
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)])
+    await Deferred()  # until Ctrl-C
+
+
+task.react(main, sys.argv[1:])

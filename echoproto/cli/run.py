@@ -77,6 +77,6 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # uvloop does not exist for this platform
+    except Exception:  # noqa: BLE001 - it does not exist for this platform, or is broken
         return None
     return uvloop.new_event_loop

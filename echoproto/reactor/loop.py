@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 try:
     import uvloop
-except ImportError:
-    raise ImportError("uvloop is not installed; install it with: pip install uvloop") from None
+except Exception as error:  # a broken library may raise anything
+    if isinstance(error, ModuleNotFoundError) and error.name == "uvloop":
+        what, command = "is not installed; install it", "pip install uvloop"
+    else:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        what = f"cannot be loaded ({cause}); install it again"
+        command = "pip install --force-reinstall uvloop"
+    raise ImportError(f"uvloop {what} with: {command}") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ that does not read (`backpressure`), and responds when the peer half-closes (`en
 
 from __future__ import annotations
 
-import socket
 import ssl
+from contextlib import suppress
 from itertools import islice
 from operator import attrgetter, length_hint
 from typing import TYPE_CHECKING, Any, Final
@@ -44,6 +44,7 @@ from echoproto.server.backpressure import (
 )
 from echoproto.server.ending import Ending, EndingEvent, State
 from echoproto.server.proxy import read_proxy_header
+from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
@@ -172,10 +173,14 @@ class ServerConnection:
         self._forward_half_close()
         mode: TelnetMode = getattr(self.protocol, "telnet", "never")
         factory = self.factory
-        if mode != "never" and not (factory and factory.urgent_in_line):
+        prepare = factory.prepare_socket if factory is not None else None
+        if prepare is None and mode != "never" and not (factory and factory.urgent_in_line):
+            prepare = receive_urgent_in_line
+        if prepare is not None:
             bottom = bottom_transport(transport)
             if ISystemHandle.providedBy(bottom):
-                receive_urgent_in_line(bottom.getHandle())
+                with suppress(OSError):  # some systems refuse this once the peer is gone
+                    prepare(bottom.getHandle())
         if factory is not None:
             factory.registry.opened(self)
             if factory.tls is not None:
@@ -571,13 +576,3 @@ _OFFERED: Final = {
 } | {"connected", "disconnected", "fileno", "producer", "reactor", "server", "socket"}
 for _name in _OFFERED - set(dir(ServerConnection)):
     setattr(ServerConnection, _name, property(attrgetter(f"transport.{_name}")))
-
-
-def receive_urgent_in_line(handle: Any) -> None:
-    """Receive TCP urgent data in line on `handle`, a socket.
-
-    Otherwise TCP would take the urgent byte of telnet's Synch (RFC 854, page 9) out of the stream
-    and leave half of a command; which half is urgent depends on the client. Connections inherit the
-    option from the listening socket.
-    """
-    handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)

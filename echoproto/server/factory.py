@@ -30,6 +30,8 @@ class LineFactory(ServerFactory):
 
     urgent_in_line = False
     """Whether the listening socket has SO_OOBINLINE, which connections inherit."""
+    prepare_socket: Callable[[Any], None] | None = None
+    """Called with the socket of each connection, to set the options that it does not inherit."""
 
     def __init__(
         self,

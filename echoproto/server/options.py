@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.python import usage
 
 from echoproto.server.settings import Settings, declarations
+from echoproto.server.twistd_files import check_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,10 @@ class Options(usage.Options):
             raise usage.UsageError(f"unexpected argument {args[0]!r}: echo takes only options")
 
     def postOptions(self) -> None:
-        """Make `settings` from the options that were given."""
+        """Make `settings` from the options that were given, and look after twistd's files."""
         self.settings = Settings(**self._given)
+        if self.parent is not None:
+            check_files(self.parent)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options. After a mistake, print one line and exit with status 2."""

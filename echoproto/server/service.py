@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from echoproto.errors import CannotStartError
-from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
@@ -25,6 +24,7 @@ from echoproto.server.options import Options, refuse
 from echoproto.server.program_log import take_over
 from echoproto.server.refusals import Refusals
 from echoproto.server.registry import Registry
+from echoproto.server.sockets import close_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,24 +77,22 @@ class EchoService(Service):
 
     def startService(self) -> None:
         """Listen, unless that is done: `twist` has no privileged phase."""
-        super().startService()
         if not self._ports:
             self._listen()
+        super().startService()
 
     def _listen(self) -> None:
+        """Listen on every address. If one fails, none is left open."""
         failures: list[Failure] = []
         for listener in self._listeners:
             served = ServedFactory(self._factory, self._registry, listener.tls)
-            listening = listener.endpoint.listen(served)
-            listening.addCallbacks(self._listening, failures.append, callbackArgs=(served,))
+            listener.listen(served).addCallbacks(self._listening, failures.append)
             for failure in failures:
+                while self._ports:
+                    close_port(self._ports.pop())
                 raise CannotStartError(_explain(listener.where, failure.value))
 
-    def _listening(self, port: IListeningPort, served: ServedFactory) -> None:
-        listener = getattr(port, "socket", None)
-        if listener is not None:
-            receive_urgent_in_line(listener)
-            served.urgent_in_line = True  # connections inherit the socket's options
+    def _listening(self, port: IListeningPort) -> None:
         self._refusals.watch(port)
         self._ports.append(port)
         log.info("listening on {address}", address=show_address(port.getHost()))
@@ -105,7 +103,8 @@ class EchoService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        ports, self._ports = self._ports, []
+        await gatherResults([maybeDeferred(port.stopListening) for port in ports])
         self._refusals.report()
         await self._registry.drain(self._reactor)
 
@@ -114,17 +113,23 @@ def _explain(where: str, error: BaseException | None) -> str:
     cause: object = error
     if isinstance(error, CannotListenError):
         cause = error.socketError
-        where = f"{error.interface}:{error.port}" if error.interface else error.port
+        if isinstance(error.port, int):  # and not the path of a Unix socket
+            host = f"[{error.interface}]" if ":" in error.interface else error.interface
+            where = f"{host}:{error.port}" if host else str(error.port)
+    if cause == "Cannot acquire lock":  # what Twisted says of a Unix socket
+        cause = "another process listens there"
     return f"cannot listen on {where}: {getattr(cause, 'strerror', None) or cause}"
 
 
 def makeService(options: Options) -> EchoService:
     """Make the service for `options`; called by twistd."""
     if "twisted.internet.reactor" not in sys.modules:  # there is no --reactor
-        with suppress(ImportError):
+        try:
             from echoproto.reactor.reactor import install
 
             install()
+        except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+            log.warn("using Twisted's own reactor: {error}", error=error)  # noqa: G010 - Twisted's name
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
@@ -132,8 +137,8 @@ def makeService(options: Options) -> EchoService:
     listeners = []
     for where in settings.endpoints:
         try:
-            listeners.append(make_listener(reactor, where))
-        except Exception as error:  # noqa: BLE001 - an endpoint parser may raise anything
+            listeners.append(make_listener(reactor, where, settings.socket_buffer))
+        except ValueError as error:
             refuse(f"--listen {where}: {error}")
     factory = Factory()
     factory.noisy = False
@@ -148,5 +153,27 @@ def makeService(options: Options) -> EchoService:
             signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
 
     reactor.addSystemEventTrigger("before", "shutdown", hurry)
+    reactor.callWhenRunning(_stop_at_sighup, reactor)
     log_observer = take_over(getattr(options, "parent", None), reactor)
     return EchoService(reactor, listeners, factory, registry, log_observer)
+
+
+def _stop_at_sighup(reactor: Any) -> None:
+    """Have SIGHUP stop the reactor as SIGTERM does, unless it is ignored (nohup).
+
+    It would otherwise end the process at once. A terminal that closes may send it twice, and
+    systemd may send it after SIGTERM: unlike those signals, it does not make a drain hurry.
+    """
+    hangup: Any = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is None or signal.getsignal(hangup) is not signal.SIG_DFL:
+        return
+
+    def stop() -> None:
+        with suppress(ReactorNotRunning):  # it is stopping already
+            reactor.stop()
+
+    def stop_soon(*_: object) -> None:
+        log.info("Received SIGHUP, shutting down.")
+        reactor.callFromThread(stop)
+
+    signal.signal(hangup, stop_soon)

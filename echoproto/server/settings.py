@@ -7,10 +7,12 @@ the letter, the choices, a function that reads the text, and the help. All other
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from echoproto.server.listener import endpoint_strings
+from echoproto.server.sockets import SOCKET_BUFFER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
 DEFAULT_PORT: Final = 2020
+
+MIN_BUFFER: Final = 8192
+MAX_BUFFER: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,16 @@ def setting(
     return field(default=default, metadata={"declaration": Declaration(help, letter, one_of, read)})
 
 
+def read_buffer_size(text: str) -> int:
+    """Read the size of a socket's buffers, in bytes. Raises ValueError."""
+    size = int(text) if re.fullmatch("[0-9]{1,10}", text) else -1
+    if size != 0 and not MIN_BUFFER <= size <= MAX_BUFFER:
+        raise ValueError(
+            f"give a number of bytes from {MIN_BUFFER} to {MAX_BUFFER}, or 0 for the system's own"
+        )
+    return size
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of `twistd echo`."""
@@ -75,6 +90,12 @@ class Settings:
         one_of=("auto", "always", "never"),
     )
     log_lines: bool = setting(False, "Log each line that is echoed.")
+    socket_buffer: int = setting(
+        SOCKET_BUFFER,
+        "Bytes that the system may hold for a connection, in each direction; 0 leaves it to the "
+        f"system. If not given: {SOCKET_BUFFER}.",
+        read=read_buffer_size,
+    )
 
     @property
     def endpoints(self) -> tuple[str, ...]:

@@ -37,11 +37,31 @@ def script(kind, body):
     return [sys.executable, "-c", head + body]
 
 
-@pytest.fixture
-def without_uvloop(tmp_path):
-    """The environment of a program for which uvloop is not installed."""
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['uvloop'] = None\n")
-    return os.environ | {"PYTHONPATH": str(tmp_path)}
+NO_UVLOOP = {
+    "not installed": "import sys; sys.modules['uvloop'] = None",
+    "broken library": """
+import pathlib, sys
+here = pathlib.Path(__file__).parent / "uvloop"
+here.mkdir(exist_ok=True)
+(here / "__init__.py").write_text("import ctypes; ctypes.CDLL(__file__)")
+""",
+    "wrong library": """
+import pathlib, sys
+here = pathlib.Path(__file__).parent / "uvloop"
+here.mkdir(exist_ok=True)
+(here / "__init__.py").write_text("from . import loop")
+(here / "loop.so").write_text("no library")
+""",
+    "no loop": "import uvloop; uvloop.Loop.add_reader = None",
+}
+
+
+@pytest.fixture(params=NO_UVLOOP)
+def without_uvloop(request, tmp_path):
+    """The environment of a program for which uvloop is not installed, or does not work."""
+    (tmp_path / "sitecustomize.py").write_text(NO_UVLOOP[request.param])
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def port_in(log):
@@ -187,26 +207,43 @@ reactor.run()
     assert (done.stdout, done.stderr) == (b"0\n0\n", b"")
 
 
-def test_without_uvloop_it_says_what_to_install(without_uvloop, tmp_path):
-    done = run(BIN / "twistd", "-n", "--pidfile=", "--reactor", "uvloop", "echo",
+@pytest.mark.parametrize("name", ["twistd", "twist"])
+def test_uvloop_that_is_asked_for_and_does_not_work_is_one_line(without_uvloop, tmp_path, name):
+    options = ["-n", "--pidfile="] if name == "twistd" else []
+    done = run(BIN / name, *options, "--reactor", "uvloop", "echo",
                "--listen", "127.0.0.1:0", env=without_uvloop, cwd=tmp_path)  # fmt: skip
-    said = (done.stdout + done.stderr).decode()
-    assert done.returncode not in (0, -signal.SIGTERM)
-    assert "pip install uvloop" in said
-    assert "Traceback" not in said
+    assert (done.returncode, done.stdout) == (1, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("--reactor uvloop: ")
+    assert line.endswith("; or omit --reactor")
+    assert "pip install" in line or "NoneType" in line  # which is what `no loop` makes of it
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_twistd_echo_chooses_the_best_reactor_and_says_so(without_uvloop, tmp_path, installed):
-    env = None if installed else without_uvloop
+def test_uvloop_that_does_not_work_leaves_the_list_of_reactors(without_uvloop, tmp_path):
+    done = run(BIN / "twistd", "--help-reactors", env=without_uvloop, cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"uvloop" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_twistd_echo_chooses_uvloop_and_says_so(tmp_path):
     command = [BIN / "twistd", "-n", "--pidfile=", "echo", "--listen", "127.0.0.1:0"]
-    with program(*command, env=env, cwd=tmp_path) as (_, log):
+    with program(*command, cwd=tmp_path) as (_, log):
+        port_in(log)
+        log.wait_for(r"reactor class: \S*UvloopReactor")
+        assert "using Twisted's own reactor" not in log.text
+
+
+def test_twistd_echo_without_uvloop_uses_twisteds_reactor_and_says_so(without_uvloop, tmp_path):
+    command = [BIN / "twistd", "-n", "--pidfile=", "echo", "--listen", "127.0.0.1:0"]
+    with program(*command, env=without_uvloop, cwd=tmp_path) as (_, log):
         port = port_in(log)
-        expected = r"UvloopReactor" if installed else r"epollreactor\.EPollReactor"
-        log.wait_for(rf"reactor class: \S*{expected}")
+        log.wait_for(r"using Twisted's own reactor: .*")
+        log.wait_for(r"reactor class: \S*epollreactor\.EPollReactor")
         with connect(port) as client:
             client.sendall(b"hello")
             assert client.recv(10) == b"hello"
+        assert "Traceback" not in log.text
 
 
 def test_a_reactor_that_is_named_is_the_one_that_runs(tmp_path):

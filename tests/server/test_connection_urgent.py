@@ -10,9 +10,9 @@ from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
-from echoproto.server.connection import receive_urgent_in_line
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
+from echoproto.server.sockets import receive_urgent_in_line
 
 
 @pytest.mark.parametrize("urgent_in_line", [False, True])

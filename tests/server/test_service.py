@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import closing
+from errno import EADDRINUSE
 
 import pytest
 import twisted.internet
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from echoproto.errors import CannotStartError
 from echoproto.server.echo import EchoProtocol
-from echoproto.server.listener import BACKLOG, make_listener
+from echoproto.server.listener import make_listener
 from echoproto.server.options import Options
 from echoproto.server.registry import Registry
-from echoproto.server.service import EchoService, makeService
+from echoproto.server.service import EchoService, _explain, makeService
 from socket_probes import is_refused
-from support import connect, eventually, receive_all, receive_exactly
+from support import connect, eventually, has_ipv6, receive_all, receive_exactly
 from telnet_bytes import HELLO, NO_THANKS
 
 MUCH = b"x" * 8_000_000  # more than all the buffers between
@@ -79,6 +82,70 @@ def test_a_port_that_is_taken_is_named_with_the_reason(running, make):
     assert str(error.value) == f"cannot listen on 127.0.0.1:{port}: Address already in use"
 
 
+def test_an_ipv6_address_that_is_taken_stands_in_brackets(running, make):
+    if not has_ipv6():
+        pytest.skip("no IPv6")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotStartError) as error:
+            running.call(make(rf"tcp6:{port}:interface=\:\:1").startService)
+    assert str(error.value) == f"cannot listen on [::1]:{port}: Address already in use"
+
+
+def test_a_unix_socket_that_another_server_has_is_named_with_the_reason(running, make, tmp_path):
+    where = f"unix:{tmp_path}/echo.sock"
+    running.call(make(where).startService)
+    with pytest.raises(CannotStartError) as error:
+        running.call(make(where).startService)
+    assert str(error.value) == f"cannot listen on {where}: another process listens there"
+    taken = CannotListenError(None, b"/echo.sock", OSError(EADDRINUSE, "Address already in use"))
+    assert _explain("unix:/echo.sock", taken) == (
+        "cannot listen on unix:/echo.sock: Address already in use"
+    )
+
+
+def test_if_one_address_is_taken_none_is_left_open(running, make, certificate, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken, closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        first, port = probe.getsockname()[1], taken.getsockname()[1]
+        probe.close()
+        path = tmp_path / "echo.sock"
+        service = make(
+            f"tcp:{first}:interface=127.0.0.1",
+            f"unix:{path}",
+            f"ssl:0:interface=127.0.0.1:privateKey={certificate}",
+            f"tcp:{port}:interface=127.0.0.1",
+        )
+        for start in (service.privilegedStartService, service.startService):
+            with pytest.raises(CannotStartError, match="Address already in use"):
+                running.call(start)
+            assert not service.running
+            assert not service._ports
+            assert is_refused(first)
+            assert not path.exists()
+    running.call(service.startService)  # nobody has that port now
+    assert len(ports_of(running, service)) == 4
+
+
+def ports_of(running, service):
+    return running.call(lambda: [port.getHost() for port in service._ports])
+
+
+def test_it_can_be_started_again_after_it_was_stopped(running, make, tmp_path):
+    path = tmp_path / "echo.sock"
+    service = make(TCP, f"unix:{path}")
+    for _ in range(2):
+        running.call(service.privilegedStartService)
+        running.call(service.startService)
+        port = running.call(service._ports[0].getHost).port
+        with connect(port) as client:
+            client.sendall(b"hello")
+            assert receive_exactly(client, 5) == b"hello"
+        running.call(service.stopService)
+        assert is_refused(port)
+        assert not path.exists()
+
+
 def test_a_path_where_no_socket_can_be_is_named_with_the_reason(running, make):
     service = make("unix:/nosuch/echo.sock")
     with pytest.raises(CannotStartError) as error:
@@ -136,8 +203,8 @@ def options(*arguments):
 def served(memory, *arguments):
     """A connection to a service that was made with these options, and its transport."""
     makeService(options("--listen", TCP, *arguments)).privilegedStartService()
-    ((port, factory, backlog, interface),) = memory.tcpServers
-    assert (port, backlog, interface) == (0, BACKLOG, "127.0.0.1")
+    ((_, family, factory),) = memory.adoptedPorts
+    assert family == socket.AF_INET
     connection, transport = factory.buildProtocol(None), StringTransport()
     connection.makeConnection(transport)
     return connection, transport
@@ -168,9 +235,9 @@ def test_lines_are_looked_for_if_they_are_logged(memory, log_lines):
 
 def test_it_listens_on_every_endpoint_of_the_options(memory, tmp_path):
     path = tmp_path / "echo.sock"
-    asked = options("-l", "tcp:1", "-l", f"unix:{path}", "-l", "tcp:2")
+    asked = options("-l", TCP, "-l", f"unix:{path}", "-l", TCP)
     makeService(asked).privilegedStartService()
-    assert [port for port, *_ in memory.tcpServers] == [1, 2]
+    assert [family for _, family, _ in memory.adoptedPorts] == [socket.AF_INET] * 2
     assert [address for address, *_ in memory.unixServers] == [str(path)]
 
 

@@ -32,12 +32,31 @@ CASES = {
         (["-t", "never", "-t", "auto"], "auto"),
     ],
     "log_lines": [(["--log-lines"], True)],
+    "socket_buffer": [
+        (["--socket-buffer", "0"], 0),
+        (["--socket-buffer", "8192"], 8192),
+        (["--socket-buffer=1073741824"], 1 << 30),
+    ],
 }
 WRONG = {
     "listen": [("nonsense", "give PORT, HOST:PORT, "), ("65536", "a port is at most 65535")],
     "mode": [("loud", "give stream or line"), ("", "give stream or line")],
     "telnet": [("maybe", "give auto, always or never"), ("AUTO", "give auto, always or never")],
     "log_lines": [],
+    "socket_buffer": [
+        (text, "give a number of bytes from 8192 to 1073741824, or 0 for the system's own")
+        for text in [
+            "",
+            "x",
+            "-1",
+            "8191",
+            "1073741825",
+            "64K",
+            "1e6",
+            "\N{SUPERSCRIPT TWO}",
+            "9" * 99,
+        ]
+    ],
 }
 NAMES = [name for name, _, _ in declarations()]
 

@@ -138,8 +138,8 @@ def test_what_comes_behind_a_pause_waits_in_the_layers(contexts):
 
 
 def test_what_is_no_tls_is_the_reason_why_the_connection_is_lost(contexts):
-    client = SecureClient(contexts)
-    connection = ServerConnection(Recorder(), client.connection.factory)
+    client, protocol = SecureClient(contexts), Recorder()
+    connection = ServerConnection(protocol, client.connection.factory)
     wire = Wire()
     connection.makeConnection(wire)
     connection.dataReceived(b"GET / HTTP/1.0\r\n\r\n")
@@ -148,7 +148,7 @@ def test_what_is_no_tls_is_the_reason_why_the_connection_is_lost(contexts):
     (reason,) = client.observer.reasons
     assert isinstance(reason, ssl.SSLError)
     assert reason.reason == "HTTP_REQUEST"
-    assert connection.protocol.calls == []
+    assert protocol.calls == []
 
 
 def test_once_we_have_closed_only_the_client_s_close_notify_counts(contexts):

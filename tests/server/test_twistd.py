@@ -325,6 +325,42 @@ def test_a_second_signal_ends_it_at_once_and_without_a_traceback(second):
 
 
 @pytest.mark.parametrize("reactor", ["uvloop", "epoll"])
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_sighup_delivers_what_is_in_flight_and_does_not_hurry(reactor, first):
+    with serve(reactor=reactor) as server, connect(server.port) as sock:
+        sock.settimeout(1.0)
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < 64 << 20:
+                sent += sock.send(b"x" * 65536)
+        server.process.send_signal(first)
+        server.log.wait_for(r"\(TCP Port \d+ Closed\)")
+        server.process.send_signal(signal.SIGHUP)
+        server.log.wait_for("Received SIGHUP", 2 if first == signal.SIGHUP else 1)
+        sock.settimeout(DEADLINE)
+        assert len(receive_all(sock)) == sent
+        status = server.process.wait(DEADLINE)
+        assert status == (0 if first == signal.SIGHUP else -signal.SIGTERM)
+        log = server.log.wait_for_end()
+    assert "closed by the server" in log
+    assert "Traceback" not in log
+
+
+def test_sighup_stays_ignored_under_nohup():
+    options = ["-n", "--pidfile=", "echo", "-l", "127.0.0.1:0"]
+    with start("nohup", BIN / "twistd", *options, stderr=subprocess.STDOUT) as process:
+        log = Output(process.stdout)
+        port = int(log.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[0][1])
+        with connect(port) as sock:
+            process.send_signal(signal.SIGHUP)
+            sock.sendall(b"hello")
+            assert receive_exactly(sock, 5) == b"hello"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == -signal.SIGTERM
+        assert "SIGHUP" not in log.wait_for_end()
+
+
+@pytest.mark.parametrize("reactor", ["uvloop", "epoll"])
 def test_twist_runs_it_too(reactor):
     options = ["--log-format=text", "--reactor", reactor, "echo", "--listen", "127.0.0.1:0"]
     with start(BIN / "twist", *options, stderr=subprocess.STDOUT) as process:

@@ -12,4 +12,16 @@ echo = ServiceMaker(
     "An echo service: every byte that a client sends comes back.",
     "echo",
 )
-uvloop = Reactor("uvloop", "echoproto.reactor.reactor", "A reactor that needs uvloop.")
+
+
+class _UvloopReactor(Reactor):
+    """Twisted prints its whole help, or a traceback, if a reactor cannot be installed."""
+
+    def install(self) -> None:
+        try:
+            super().install()
+        except Exception as error:
+            raise SystemExit(f"--reactor {self.shortName}: {error}; or omit --reactor") from error
+
+
+uvloop = _UvloopReactor("uvloop", "echoproto.reactor.reactor", "A reactor that needs uvloop.")
