@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = Logger("echoproto")
 
+_LF, _CR = b"\n\r"
+
 
 class EchoProtocol(LineProtocol):
     """Sends back every byte, in order: the protocol of `twistd echo`.
@@ -94,12 +96,17 @@ class EchoProtocol(LineProtocol):
             data = data[1:]
             self._ahead = False
             self._as_it_is = not self._log_lines
-        if self.transport.is_nvt:
-            after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
-            data = line_ends_to_crlf(data, after_cr=after_cr)
-        else:
-            self._echoed_cr = False
+        if self._echoed_cr or _LF in data or _CR in data:
+            data = self._with_line_ends(data)
         self.transport.write(data)
+
+    def _with_line_ends(self, data: bytes) -> bytes:
+        """Return `data` with CR LF for each line end, unless they are to stay unchanged."""
+        after_cr, self._echoed_cr = self._echoed_cr, False
+        if self.transport.is_nvt:
+            self._echoed_cr = data.endswith(b"\r")
+            data = line_ends_to_crlf(data, after_cr=after_cr)
+        return data
 
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
         """Echo each line that `data` completes; echo a line that is too long in pieces."""
@@ -117,11 +124,13 @@ class EchoProtocol(LineProtocol):
             if not lines:
                 break
             echoed.append(b"".join(lines) if splitter.keep_ends else b"\r\n".join([*lines, b""]))
-        self.transport.write(b"".join(echoed))
+        if echoed:
+            self.transport.write(b"".join(echoed))
 
     def eraseReceived(self, *, line: bool) -> None:
         """Erase what has not been echoed yet."""
-        super().eraseReceived(line=line)
+        if self._log_lines:
+            super().eraseReceived(line=line)
         if self._whole_lines is not None:
             self._whole_lines.erase(line=line)
 

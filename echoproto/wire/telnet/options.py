@@ -205,6 +205,16 @@ _SIDE_ENTRIES: Final = {
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
 """The options whose every DO is answered; they have no state."""
 
+ANSWERS: Final = {
+    number: [
+        (side, of_side.answer)
+        for side, of_side in ((Side.LOCAL, entry.local), (Side.REMOTE, entry.remote))
+        if of_side.answer
+    ]
+    for number, entry in _ENTRIES.items()
+}
+"""By option: each side on which a received subnegotiation is answered, and its `answer`."""
+
 
 def _policy(role: Role) -> Policy:
     return Policy(
