@@ -80,7 +80,7 @@ class ServerTelnet(TelnetCodec):
     @property
     def is_nvt(self) -> bool:
         """Whether the client sends text (RFC 854's Network Virtual Terminal), not BINARY."""
-        return self.is_telnet and _BINARY not in self._client_options
+        return self._scanner.mode == "always" and _BINARY not in self._client_options
 
     def take_rest(self) -> bytes:
         """Take the bytes that have arrived and were not scanned yet."""

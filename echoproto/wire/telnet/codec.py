@@ -61,7 +61,7 @@ Event: TypeAlias = (
     | SubnegotiationReceived
 )
 
-LARGE_REPLY: Final = 1024
+LARGE_REPLY: Final = 256
 """Number of bytes of replies that are yielded although no event follows them.
 
 Replies are joined up to the next event, and a flood of negotiation has no events.
