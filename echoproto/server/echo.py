@@ -111,6 +111,7 @@ class EchoProtocol(LineProtocol):
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
         """Echo each line that `data` completes; echo a line that is too long in pieces."""
         splitter.keep_ends = not self.transport.is_nvt
+        splitter.nul_after_cr = self.telnet != "always"
         splitter.feed(data)
         echoed: list[bytes] = []
         while True:

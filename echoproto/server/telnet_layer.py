@@ -89,7 +89,7 @@ class ServerTelnet(TelnetCodec):
     def data_of(self, data: bytes) -> bytes:
         """Return `data` without the key that PuTTY sends after EL. Needed only if `after_el`."""
         after_el, self.after_el = self.after_el, False
-        return data[data[0] in _KEYS_OF_EL :] if after_el and self.is_nvt else data
+        return data[1:] if after_el and data[0] in _KEYS_OF_EL and self.is_nvt else data
 
     def dispatch(self, event: Any) -> None:
         """Call the protocol's method for `event`."""
@@ -108,6 +108,7 @@ class ServerTelnet(TelnetCodec):
                 setattr(protocol, received.attribute, received.value)
                 getattr(protocol, received.callback, _ignore)(*received.arguments)
         elif kind is TelnetStarted:
+            protocol.telnet = "always"  # which also changes how its lines end
             protocol.telnetStarted()
 
 
