@@ -312,6 +312,7 @@ class LineSplitter:
             if late_end and self.keep_ends and self._block:
                 self._block = late_end
                 self._set_lines([late_end])
+                self._line_count -= 1  # the line itself was counted with its CR
                 return
         if self._partial:
             self._unsplit_delimiter_start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from echoproto.wire.framing import ANY_LINE_END, LineSplitter
@@ -82,9 +82,11 @@ def test_however_a_stream_is_cut_the_lines_are_the_same(chunks, delimiter, limit
 
 
 @given(chunked(), DELIMITERS)
+@example([b"a\r", b"\n"], ANY_LINE_END)
 def test_lines_with_their_ends_are_the_stream(chunks, delimiter):
     given, splitter = split(chunks, delimiter, keep_ends=True)
     assert b"".join([*given, splitter.partial]) == b"".join(chunks)
+    assert splitter.taken == split([b"".join(chunks)], delimiter)[1].taken
 
 
 def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():
