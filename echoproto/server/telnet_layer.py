@@ -88,8 +88,11 @@ class ServerTelnet(TelnetCodec):
 
     def data_of(self, data: bytes) -> bytes:
         """Return `data` without the key that PuTTY sends after EL. Needed only if `after_el`."""
-        after_el, self.after_el = self.after_el, False
-        return data[1:] if after_el and data[0] in _KEYS_OF_EL and self.is_nvt else data
+        if self.after_el:
+            self.after_el = False
+            if data[0] in _KEYS_OF_EL and self.is_nvt:
+                return data[1:]
+        return data
 
     def dispatch(self, event: Any) -> None:
         """Call the protocol's method for `event`."""
