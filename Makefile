@@ -41,7 +41,8 @@ bench: .venv/ready-dev
 
 bench-wire: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
-	@$(BIN)/python tests/bench/telnet.py
+	@$(BIN)/python tests/bench/holds.py
+	@$(BIN)/python tests/bench/shell.py
 
 fuzz: .venv/ready-dev
 	@$(PIP) install atheris </dev/null >&2

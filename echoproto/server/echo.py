@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _LINES_IN_ONE: Final = 128
 """Number of lines to echo at the cost of one that is delivered: they are joined in C."""
 
+_LF, _CR = b"\n\r"
+
 
 class EchoProtocol(LineProtocol):
     """Sends back every byte, in order: the protocol of `twistd echo`.
@@ -112,16 +114,22 @@ class EchoProtocol(LineProtocol):
             data = data[1:]
             self._ahead = False
             self._as_it_is = self._line_log is None
-        if self.transport.is_nvt:
-            after_cr, self._echoed_cr = self._echoed_cr, data.endswith(b"\r")
-            data = line_ends_to_crlf(data, after_cr=after_cr)
-        else:
-            self._echoed_cr = False
+        if self._echoed_cr or _LF in data or _CR in data:
+            data = self._with_line_ends(data)
         self.transport.write(data)
+
+    def _with_line_ends(self, data: bytes) -> bytes:
+        """Return `data` with CR LF for each line end, unless they are to stay unchanged."""
+        after_cr, self._echoed_cr = self._echoed_cr, False
+        if self.transport.is_nvt:
+            self._echoed_cr = data.endswith(b"\r")
+            data = line_ends_to_crlf(data, after_cr=after_cr)
+        return data
 
     def _echo_whole_lines(self, splitter: LineSplitter, data: bytes) -> None:
         """Echo each line that `data` completes; echo a line that is too long in pieces."""
         splitter.keep_ends = not self.transport.is_nvt
+        splitter.nul_after_cr = self.telnet != "always"
         splitter.feed(data)
         echoed: list[bytes] = []
         while not self.paused:
@@ -136,11 +144,13 @@ class EchoProtocol(LineProtocol):
                 break
             echoed.append(b"".join(lines) if splitter.keep_ends else b"\r\n".join([*lines, b""]))
             self.transport.spend(1 + len(lines) // _LINES_IN_ONE)
-        self.transport.write(b"".join(echoed))
+        if echoed:
+            self.transport.write(b"".join(echoed))
 
     def eraseReceived(self, *, line: bool) -> None:
         """Erase what has not been echoed yet."""
-        super().eraseReceived(line=line)
+        if self._line_log is not None:
+            super().eraseReceived(line=line)
         if self._whole_lines is not None:
             self._whole_lines.erase(line=line)
 

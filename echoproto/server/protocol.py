@@ -67,7 +67,8 @@ class LineProtocol(LineReceiver):
 
     telnet: TelnetMode = "auto"
     """When a connection is telnet: "always", "never", or "auto", as soon as the client negotiates
-    it (docs/telnet.md has the rule). In raw mode a client cannot begin telnet."""
+    it (docs/telnet.md has the rule); "auto" then becomes "always", and "never" if the client shows
+    that it is not telnet. In raw mode a client cannot begin telnet."""
     telnet_policy: Policy = SERVER_POLICY
     """The options to agree to when a telnet client offers or requests them. Without ECHO and SGA
     (RFC 857, RFC 858), clients send whole lines, which a person can edit."""
@@ -188,6 +189,7 @@ class LineProtocol(LineReceiver):
         delimiter, max_length = self.delimiter, self.MAX_LENGTH
         if delimiter is not splitter.delimiter or max_length != splitter.max_length:
             splitter.configure(delimiter, max_length)
+        splitter.nul_after_cr = self.telnet != "always"
         why = None
         try:
             for _, line in zip(budget, splitter.split(), strict=False):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 IAC: Final = 0xFF
 """A number: to search bytes for a number is eight times as fast as for a bytes of length 1."""
 
+_EOF: Final = CommandReceived(Command.EOF)
+
 MAX_TURN_INPUT: Final = 64 * 1024
 """Largest number of bytes that one turn of the reactor passes to the layers of a connection."""
 
@@ -196,7 +198,8 @@ class Stack:
     def _deliver(self, data: bytes) -> None:
         protocol = self._connection.protocol
         if self.telnet is not None:
-            data = self.telnet.data_of(data)
+            if self.telnet.after_el:
+                data = self.telnet.data_of(data)
         elif IAC in data and may_be_telnet(protocol):
             self.add_telnet("auto").receive(data)  # pending in the new pipeline
             return
@@ -204,23 +207,22 @@ class Stack:
             protocol.dataReceived(data)
 
     def _handle(self, event: Any) -> None:
-        connection = self._connection
-        match event:
-            case Reply(data):
-                self._write(data)
-            case Ended():
-                connection.handle_ending(EndingEvent.PEER_ENDED)
-            case _ if not connection.is_open:
-                pass  # ignore everything after telnet's EOF, and after we have closed
-            case HandshakeCompleted():
-                if IHandshakeListener.providedBy(connection.protocol):
-                    connection.protocol.handshakeCompleted()
-            case _ if self.telnet is not None:
-                if isinstance(event, TelnetStarted):
-                    connection.telnet_started()
-                self.telnet.dispatch(event)
-                if event == CommandReceived(Command.EOF):
-                    connection.handle_ending(EndingEvent.PEER_EOF)
+        connection, kind = self._connection, type(event)
+        if kind is Reply:
+            self._write(event.data)
+        elif kind is Ended:
+            connection.handle_ending(EndingEvent.PEER_ENDED)
+        elif connection.ending is not None and not connection.is_open:
+            pass  # ignore everything after telnet's EOF, and after we have closed
+        elif kind is HandshakeCompleted:
+            if IHandshakeListener.providedBy(connection.protocol):
+                connection.protocol.handshakeCompleted()
+        elif self.telnet is not None:
+            if kind is TelnetStarted:
+                connection.telnet_started()
+            self.telnet.dispatch(event)
+            if event == _EOF:
+                connection.handle_ending(EndingEvent.PEER_EOF)
 
     def _settle_telnet(self, telnet: ServerTelnet) -> None:
         """Remove the layer as soon as the client has shown that it is not telnet.
@@ -254,8 +256,11 @@ class Stack:
 
     def send(self, data: bytes) -> None:
         """Send data that the protocol has written."""
-        if wire := self._pipeline.send(data):
-            self._write(wire)
+        wire = self._pipeline.send(data)
+        if wire and self._unsent is not None:
+            self._unsent.append(wire)
+        elif wire:
+            self._connection.transport.write(wire)
 
     def request(self, side: Side, option: int, *, on: bool) -> None:
         """Request a telnet option."""

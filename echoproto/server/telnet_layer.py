@@ -24,6 +24,9 @@ from echoproto.wire.telnet.scanner import Scanner
 if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
+# To compare numbers with a member of an enum takes twice as long.
+_EL, _BINARY = int(Command.EL), int(Option.BINARY)
+
 # The commands that erase what was typed, and whether they erase the whole line.
 _ERASES: Final[dict[int, bool]] = {
     Command.EC: False,
@@ -52,55 +55,64 @@ class _ServerScanner(Scanner):
         super().__init__(mode)
         self._protocol = protocol
 
-    def next(self) -> bytes | tuple[int, ...] | TelnetStarted | None:
-        """Take the next piece."""
+    def take_plain(self) -> bytes:
+        """Take plain data."""
         if self.mode == "auto" and not may_be_telnet(self._protocol):
-            return self.end() or None
-        return super().next()
+            return self.take_rest()
+        return super().take_plain()
 
 
 class ServerTelnet(TelnetCodec):
-    """The telnet layer of a connection that serves `protocol`."""
+    """The telnet layer of a connection that serves `protocol`.
 
-    __slots__ = ("_after_el", "_protocol")
+    `after_el` is whether EL was the last event, so that the next data may begin with a key.
+    """
+
+    __slots__ = ("_client_options", "_protocol", "after_el")
 
     def __init__(self, protocol: Any, mode: TelnetMode) -> None:
         super().__init__(protocol.telnet_policy, mode=mode, ayt=protocol.answer_to_ayt)
         self._scanner = _ServerScanner(protocol, mode)
+        self._client_options = self._negotiation.in_effect[Side.REMOTE]
         self._protocol = protocol
-        self._after_el = False
+        self.after_el = False
 
     @property
     def is_nvt(self) -> bool:
         """Whether the client sends text (RFC 854's Network Virtual Terminal), not BINARY."""
-        return self.is_telnet and not self.is_on(Side.REMOTE, Option.BINARY)
+        return self._scanner.mode == "always" and _BINARY not in self._client_options
 
     def take_rest(self) -> bytes:
         """Take the bytes that have arrived and were not scanned yet."""
         return self._scanner.take_rest()
 
     def data_of(self, data: bytes) -> bytes:
-        """Return `data` without the key that PuTTY sends after EL."""
-        after_el, self._after_el = self._after_el, False
-        return data[data[0] in _KEYS_OF_EL :] if after_el else data
+        """Return `data` without the key that PuTTY sends after EL. Needed only if `after_el`."""
+        if self.after_el:
+            self.after_el = False
+            if data[0] in _KEYS_OF_EL and self.is_nvt:
+                return data[1:]
+        return data
 
     def dispatch(self, event: Any) -> None:
         """Call the protocol's method for `event`."""
-        protocol = self._protocol
-        match event:
-            case TelnetStarted():
-                protocol.telnetStarted()
-            case OptionChanged(side, option, on):
-                protocol.telnetOptionChanged(side, option, on=on)
-            case CommandReceived(command):
-                self._after_el = command == Command.EL and self.is_nvt
-                if command in _ERASES:
-                    protocol.eraseReceived(line=_ERASES[command])
-                protocol.telnetCommandReceived(command)
-            case SubnegotiationReceived(option, payload):
-                if received := parse_subnegotiation(option, payload):
-                    setattr(protocol, received.attribute, received.value)
-                    getattr(protocol, received.callback, _ignore)(*received.arguments)
+        protocol, kind = self._protocol, type(event)
+        if kind is CommandReceived:
+            command = event.command
+            erases = _ERASES.get(command)
+            self.after_el = command == _EL
+            if erases is not None:
+                protocol.eraseReceived(line=erases)
+            protocol.telnetCommandReceived(command)
+        elif kind is OptionChanged:
+            protocol.telnetOptionChanged(event.side, event.option, on=event.on)
+        elif kind is SubnegotiationReceived:
+            if received := parse_subnegotiation(event.option, event.payload):
+                setattr(protocol, received.attribute, received.value)
+                getattr(protocol, received.callback, _ignore)(*received.arguments)
+        elif kind is TelnetStarted:
+            protocol.telnet = "always"  # which also changes how its lines end
+            protocol.telnetStarted()
 
 
 def _ignore(*_: Any) -> None:

@@ -8,7 +8,8 @@ The rules:
 - The lines do not depend on how the stream is cut into chunks.
 - A line is available as soon as its end is certain. A CR ends its line at once, because a client
   may send nothing else and wait. If an LF or NUL follows, in this chunk or in a later one, it
-  belongs to that CR.
+  belongs to that CR. In telnet only an LF does: telnet has turned each CR NUL into CR, and a NUL
+  that is left is data.
 - The time spent is proportional to the number of bytes, both for a drip of single bytes and for a
   chunk of empty lines. No byte is scanned twice, and the input is not copied for each line.
 - A line longer than the limit raises LineTooLongError once, and is skipped to its line end. The
@@ -77,7 +78,7 @@ A block that is not longer than the limit contains no line that is too long, and
 """
 
 _LF, _CR = 0x0A, 0x0D
-_ENDS_OF_CR: Final = (b"\n", b"\0")
+_ENDS_OF_CR: Final = {True: (b"\n", b"\0"), False: (b"\n",)}  # by `nul_after_cr`
 _CR_OR_LF: Final = re.compile(rb"[\r\n]")
 
 
@@ -107,7 +108,9 @@ class LineSplitter:
     `delimiter` is `ANY_LINE_END`, or the exact bytes that end a line. `max_length` is the largest
     number of bytes that a line may have, not counting its line end; None means no limit. With
     `keep_ends`, each line includes its line end, and the lines joined are the stream. If an LF or
-    NUL arrives after the line of its CR was taken, it is then an item by itself.
+    NUL arrives after the line of its CR was taken, it is then an item by itself. While
+    `nul_after_cr` is false, a NUL is data wherever it stands, also after a CR that has arrived
+    already. Change it only when no complete line is pending.
 
     The split lines are in one list, and the caller takes them from one iterator over that list.
     The length hint of the iterator is the number of lines that are not taken yet. Whatever discards
@@ -132,6 +135,7 @@ class LineSplitter:
         "delimiter",
         "keep_ends",
         "max_length",
+        "nul_after_cr",
         "unsplit",
     )
 
@@ -145,6 +149,7 @@ class LineSplitter:
         self.delimiter = b""
         self.max_length: int | None = None
         self.keep_ends = keep_ends
+        self.nul_after_cr = True
         self._lines: list[bytes] = []  # the lines of the current block
         self._remaining = iter(self._lines)  # iterates over `_lines`; its rest is not taken yet
         self.unsplit = b""  # the input; the bytes from `_pos` on have not been split
@@ -356,6 +361,7 @@ class LineSplitter:
             if late_end and self.keep_ends and self._block:
                 self._block = late_end
                 self._set_lines([late_end])
+                self._line_count -= 1  # the line itself was counted with its CR
                 return
         if self._partial:
             self._unsplit_delimiter_start()
@@ -413,7 +419,7 @@ class LineSplitter:
             return b""
         self._after_cr = False
         end = self.unsplit[self._pos : self._pos + 1]
-        if end not in _ENDS_OF_CR:
+        if end not in _ENDS_OF_CR[self.nul_after_cr]:
             return b""
         self._pos += 1
         return end
@@ -470,8 +476,8 @@ class LineSplitter:
                 if stop >= len(data) and data[-1] == _LF:
                     return len(data)  # the same result as below, sooner, for the usual case
                 end = max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) + 1
-                if end and data[end - 1] == _CR and data[end : end + 1] in _ENDS_OF_CR:
-                    end += 1
+                if end and data[end - 1] == _CR:
+                    end += data[end : end + 1] in _ENDS_OF_CR[self.nul_after_cr]
             else:
                 end = data.rfind(delimiter, start, stop + self._overlap) + 1
                 if end:
@@ -491,7 +497,7 @@ class LineSplitter:
             return [line + self.delimiter for line in lines] if keep_ends else lines
         if _CR not in block and not keep_ends:
             return block.split(b"\n")[:-1]  # takes a third less time than `splitlines`
-        if 0 not in block:
+        if not self.nul_after_cr or 0 not in block:
             return block.splitlines(keep_ends)
         # `splitlines` does not split at CR NUL. It does split at CR LF, which has the same length.
         lines = block.replace(b"\r\0", b"\r\n").splitlines(keep_ends)

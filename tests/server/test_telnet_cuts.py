@@ -108,6 +108,7 @@ def whole_lines(stream):
 @example(b"a" + HELLO + b"b", [2], "stream", False)
 @example(b"\xff" + HELLO, [1], "stream", False)
 @example(HELLO + b"\r\n\r\0\n", [4, 6], "stream", True)
+@example(b"a\r\n", [2], "line", False)
 @example(HELLO + IAC + WILL + BINARY + b"\r\n", [7], "line", True)
 def test_however_a_stream_is_cut_the_client_reads_the_same_echo(stream, cuts, mode, log_lines):
     protocol, sent = echo(*cut(stream, cuts), mode=mode, log_lines=log_lines)

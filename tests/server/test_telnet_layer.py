@@ -136,12 +136,47 @@ def test_the_window_s_size_and_the_terminal_s_type_are_told_and_kept():
     assert wire.value() == TO_PUTTY
 
 
+def test_bytes_after_a_window_s_size_and_nuls_after_a_terminal_s_type_mean_nothing():
+    protocol, _ = connected(
+        None,
+        HELLO + SB + NAWS + b"\0\x50\0\x18\0\1" + SE + SB + TTYPE + b"\0XTERM\0\0" + SE + b"a\n",
+    )
+    assert protocol.calls == [("window", 80, 24), ("terminal", "XTERM"), b"a"]
+
+
+# In telnet a NUL is data, unless it is that of CR NUL.
+NULS = [
+    (b"a\r\0\0b\r\n", [b"a", b"\0b"]),
+    (b"a\r\0\0\0\r\0\r\0\0c\n", [b"a", b"\0\0", b"", b"\0c"]),
+    (b"a\r\0\n\0b\r\0", [b"a", b"\0b"]),
+    (IAC + WILL + BINARY + b"a\r\0b\r\n\0c\r", [b"a", b"\0b", b"\0c"]),
+]
+
+
+@pytest.mark.parametrize(("stream", "lines"), NULS)
+def test_a_nul_after_cr_nul_is_data_of_the_next_line(stream, lines):
+    for at in range(len(stream)):
+        for chunks in ((HELLO + stream[:at], stream[at:]), (HELLO, stream[:at], stream[at:])):
+            protocol, _ = connected(None, *chunks)
+            assert [call for call in protocol.calls if isinstance(call, bytes)] == lines
+            echo, wire = connected(EchoProtocol("line"), *chunks)
+            if BINARY not in stream[:3]:
+                assert wire.value() == NO_THANKS + b"".join(line + b"\r\n" for line in lines)
+            assert echo.lines_received is not None
+
+
+def test_a_cr_before_telnet_takes_no_nul_of_telnet():
+    protocol, _ = connected(None, b"a\r\0b\r", HELLO + b"\0c\r\0")
+    assert [call for call in protocol.calls if isinstance(call, bytes)] == [b"a", b"b", b"\0c"]
+    protocol, _ = connected(None, b"a\r", b"\0b\r\0")  # but a plain one does
+    assert protocol.calls == [b"a", b"b"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
         NAWS,
         NAWS + b"\0\x50\0",
-        NAWS + b"\0\x50\0\x18\0",
         TTYPE,
         TTYPE + b"\0",
         TTYPE + b"\1",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings
+import re
 
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from echoproto.wire.framing import ANY_LINE_END, LineSplitter
 from echoproto.wire.framing import MAX_BLOCK as BLOCK
-from echoproto.wire.framing import LineSplitter
 from line_streams import DELIMITERS, LIMITS, chunked, model, split
 
 
@@ -29,6 +32,30 @@ def test_a_cr_ends_its_line_at_once_and_what_belongs_to_it_ends_no_other():
 
 def test_a_nul_is_data_where_no_cr_is_before_it():
     assert split([b"\0a\n\0b\n"])[0] == [b"\0a", b"\0b"]
+
+
+@settings(max_examples=500)
+@given(chunked(), chunked(), st.booleans())
+def test_where_a_nul_is_data_after_a_cr_only_lf_belongs_to_the_cr(before, after, keep_ends):
+    splitter = LineSplitter(keep_ends=keep_ends)
+    lines = []
+    for chunk in before:
+        splitter.feed(chunk)
+        lines += splitter
+    splitter.nul_after_cr = False
+    for chunk in after:
+        splitter.feed(chunk)
+        lines += splitter
+    if keep_ends:
+        assert b"".join([*lines, splitter.partial]) == b"".join([*before, *after])
+        return
+    first, rest = model(b"".join(before), ANY_LINE_END, None)
+    later = b"".join(after)
+    if b"".join(before).endswith(b"\r"):
+        later = later.removeprefix(b"\n")
+    *second, rest = re.split(rb"\r\n|\r|\n", rest + later)
+    assert lines == [*first, *second]
+    assert splitter.take_rest() == rest
 
 
 def test_a_given_delimiter_is_the_only_line_end():
@@ -55,9 +82,11 @@ def test_however_a_stream_is_cut_the_lines_are_the_same(chunks, delimiter, limit
 
 
 @given(chunked(), DELIMITERS)
+@example([b"a\r", b"\n"], ANY_LINE_END)
 def test_lines_with_their_ends_are_the_stream(chunks, delimiter):
     given, splitter = split(chunks, delimiter, keep_ends=True)
     assert b"".join([*given, splitter.partial]) == b"".join(chunks)
+    assert splitter.taken == split([b"".join(chunks)], delimiter)[1].taken
 
 
 def test_a_new_delimiter_and_limit_hold_from_the_next_line_on():

@@ -36,7 +36,7 @@ from echoproto.wire.telnet.commands import (
     TelnetStarted,
 )
 from echoproto.wire.telnet.negotiation import Negotiation, Side
-from echoproto.wire.telnet.options import EACH_TIME, Option, side_entry
+from echoproto.wire.telnet.options import ANSWERS, EACH_TIME, Option, side_entry
 from echoproto.wire.telnet.scanner import Scanner, TelnetMode
 
 if TYPE_CHECKING:
@@ -61,8 +61,29 @@ Event: TypeAlias = (
     | SubnegotiationReceived
 )
 
-_IAC: Final = b"\xff"
-_SE: Final = b"\xff\xf0"
+LARGE_REPLY: Final = 256
+"""Number of bytes of replies that are yielded although no event follows them.
+
+Replies are joined up to the next event, and a flood of negotiation has no events.
+"""
+
+_IAC: Final = int(Command.IAC)
+_SE, _AYT, _SB = map(int, (Command.SE, Command.AYT, Command.SB))
+_CR: Final = 0x0D
+_ESCAPED_IAC: Final = b"\xff\xff"
+_IAC_SE: Final = bytes([Command.IAC, Command.SE])
+_NEGOTIATION_START: Final = {
+    key: bytes([Command.IAC, command]) for key, command in NEGOTIATION_COMMAND.items()
+}
+_new_tuple = tuple.__new__  # takes half of the time of calling a NamedTuple
+_COMMANDS: Final = tuple(map(CommandReceived, range(256)))
+
+# The commands that are an event and nothing else, wherever they stand but in a subnegotiation.
+_PLAIN_COMMANDS: Final = {
+    bytes([Command.IAC, event.command]): event
+    for event in _COMMANDS
+    if event.command not in {Command.SB, Command.AYT, Command.IAC, *NEGOTIATION_MEANING}
+}
 
 
 class TelnetCodec(Layer):
@@ -127,28 +148,44 @@ class TelnetCodec(Layer):
         return self._find_events()
 
     def _find_events(self) -> Iterator[Event]:
+        # A peer can send half a million commands in a MiB: what one costs counts.
         events, scanner = self._events, self._scanner
         while True:
-            while not events and (piece := scanner.next()) is not None:
-                if isinstance(piece, bytes):
-                    self._handle_data(piece)
-                elif isinstance(piece, TelnetStarted):
-                    events.append(piece)
-                else:
-                    self._handle_command(*piece)
-            if self._reply:
-                reply = Reply(bytes(self._reply))
-                self._reply.clear()
-                yield reply
-            elif events:
-                yield events.popleft()
-            elif not self._ended:
-                return
-            elif rest := scanner.end():
-                yield DataReceived(rest)
+            while events or len(self._reply) >= LARGE_REPLY:
+                yield self._take_reply() if self._reply else events.popleft()
+            for piece in scanner.pieces:
+                scanner.taken += len(piece)
+                event: Event | None = _PLAIN_COMMANDS.get(piece)
+                if event is None or self._subnegotiation is not None:
+                    event = self._handle(piece)
+                if event is not None and not self._reply:
+                    yield event
+                elif event is not None:
+                    events.append(event)
+                if events or self._reply:
+                    break
             else:
-                self._ended = False
-                yield Ended()
+                if not (self.is_telnet and scanner.cut()):
+                    event = self._find_last()
+                    if event is None:
+                        return
+                    yield event
+
+    def _find_last(self) -> Event | None:
+        """Find the next event when no piece is left that the scanner could cut."""
+        if self._reply:
+            return self._take_reply()
+        if not self.is_telnet:
+            if data := self._scanner.take_plain():
+                return DataReceived(data)
+            if self.is_telnet:
+                return TelnetStarted()
+        if not self._ended:
+            return None
+        if rest := self._scanner.end():
+            return DataReceived(rest)
+        self._ended = False
+        return Ended()
 
     @property
     def is_telnet(self) -> bool:
@@ -173,12 +210,12 @@ class TelnetCodec(Layer):
         A CR before an LF does not change, and no CR does while BINARY is in effect on the local
         side. If the connection is not telnet, return `data` unchanged.
         """
-        if not self.is_telnet:
+        if self._scanner.mode != "always":
             return data
-        bare_cr = b"\r" in data and data.count(b"\r") > data.count(b"\r\n")
+        bare_cr = _CR in data and data.count(b"\r") > data.count(b"\r\n")
         if bare_cr and not self.is_on(Side.LOCAL, Option.BINARY):
             data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
-        return data.replace(_IAC, _IAC + _IAC)
+        return data.replace(b"\xff", _ESCAPED_IAC)
 
     @property
     def line_end(self) -> bytes:
@@ -215,7 +252,8 @@ class TelnetCodec(Layer):
 
         Raises NotTelnetError if the connection is known not to be telnet.
         """
-        return self.command(Command.SB) + bytes([option]) + payload.replace(_IAC, _IAC * 2) + _SE
+        content = bytes([option]) + payload
+        return self.command(Command.SB) + content.replace(b"\xff", _ESCAPED_IAC) + _IAC_SE
 
     def resize(self, columns: int, rows: int) -> bytes:
         """Set the size of the local window, and return the bytes that notify the peer (RFC 1073).
@@ -236,7 +274,7 @@ class TelnetCodec(Layer):
 
     def is_on(self, side: Side, option: int) -> bool:
         """Return whether `option` is in effect on `side`."""
-        return self._negotiation.is_on(side, option)
+        return option in self._negotiation.in_effect[side]
 
     def options(self, side: Side) -> list[int]:
         """Return the options in effect on `side`, sorted by number."""
@@ -248,47 +286,59 @@ class TelnetCodec(Layer):
             self._events.append(OptionChanged(side, option, outcome.changed_to))
         if outcome.to_send is None:
             return b""
-        return bytes([Command.IAC, NEGOTIATION_COMMAND[side, outcome.to_send], option])
+        return _NEGOTIATION_START[side, outcome.to_send] + bytes((option,))
 
-    # The pieces that the scanner returns
+    # The pieces into which the scanner cuts the stream: a handler returns the event, if any
 
-    def _handle_data(self, data: bytes) -> None:
+    def _handle(self, piece: bytes) -> Event | None:
+        if piece[0] == _IAC and piece[1] != _IAC:
+            return self._handle_command(piece)
+        if _IAC in piece:
+            piece = piece.replace(_ESCAPED_IAC, b"\xff")
         if self._subnegotiation is not None:
             room = MAX_SUBNEGOTIATION + 1 - len(self._subnegotiation)
-            self._subnegotiation += data[:room]
-            return
-        if self.is_on(Side.REMOTE, Option.BINARY):
-            self._after_cr = False
-        elif self.is_telnet:
-            if self._after_cr and data.startswith(b"\0"):
-                data = data[1:]
-                self._after_cr = False
-            if data:
-                self._after_cr = data.endswith(b"\r")
-            if b"\0" in data:
-                data = data.replace(b"\r\0", b"\r")
-        if data:
-            self._negotiation.data_received()
-            self._events.append(DataReceived(data))
+            self._subnegotiation += piece[:room]
+            return None
+        if self._negotiation.turns:
+            self._negotiation.turns.clear()  # the peer is not in a loop
+        if self._after_cr or 0 in piece or piece[-1] == _CR:
+            piece = self._without_nuls(piece)
+            if not piece:
+                return None
+        return _new_tuple(DataReceived, (piece,))
 
-    def _handle_command(self, command: int, option: int | None = None) -> None:
+    def _without_nuls(self, data: bytes) -> bytes:
+        """Return `data` with each CR NUL replaced by CR, unless BINARY is in effect."""
+        after_cr, self._after_cr = self._after_cr, False
+        if self.is_on(Side.REMOTE, Option.BINARY):
+            return data
+        if after_cr and data.startswith(b"\0"):
+            data = data[1:]
+        self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\0", b"\r")
+
+    def _handle_command(self, piece: bytes) -> Event | None:
+        command = piece[1]
         if self._subnegotiation is not None:
             # In a subnegotiation, any command but SE is an error. It ends the subnegotiation too,
             # which would otherwise never end.
-            self._end_subnegotiation(complete=command == Command.SE)
-            if command == Command.SE:
-                return
-        if option is not None:
-            self._handle_negotiation(command, option)
-        elif command == Command.SB:
+            content, self._subnegotiation = bytes(self._subnegotiation), None
+            if command == _SE:
+                return self._handle_subnegotiation(content)
+        if command > _SB:
+            self._handle_negotiation(command, piece[2])
+            return None
+        if command == _SB:
+            if piece.endswith(_IAC_SE):
+                return self._handle_subnegotiation(piece[2:-2].replace(_ESCAPED_IAC, b"\xff"))
             self._subnegotiation = bytearray()
-        else:
-            if command == Command.AYT:
-                self._add_bounded_reply(self.send(self.ayt))
-            self._events.append(CommandReceived(command))
+            return None
+        if command == _AYT and self._has_room(len(self.ayt)):
+            self._add_bounded_reply(self.send(self.ayt))
+        return _COMMANDS[command]
 
     def _handle_negotiation(self, command: int, option: int) -> None:
-        if command == Command.DO and option in EACH_TIME:
+        if option in EACH_TIME and command == Command.DO:
             self._add_reply(bytes([Command.IAC, Command.WILL, option]))
             return
         side, on = NEGOTIATION_MEANING[command]
@@ -297,25 +347,27 @@ class TelnetCodec(Layer):
         if outcome.changed_to:
             self._add_bounded_reply(self._begin(side, option))
 
+    def _handle_subnegotiation(self, content: bytes) -> SubnegotiationReceived | None:
+        if not content or len(content) > MAX_SUBNEGOTIATION:
+            return None
+        option, payload = content[0], content[1:]
+        for side, answer in ANSWERS.get(option, ()):
+            if self.is_on(side, option):
+                sent = answer(self, payload)
+                self._add_bounded_reply(b"" if sent is None else self.subnegotiate(option, sent))
+        return SubnegotiationReceived(option, payload)
+
     def _begin(self, side: Side, option: int) -> bytes:
         """Return the subnegotiation to send when an option comes into effect, or b""."""
         begin = side_entry(side, option).begin
         return self.subnegotiate(option, begin(self)) if begin else b""
 
-    def _end_subnegotiation(self, *, complete: bool) -> None:
-        content = bytes(self._subnegotiation or b"")
-        self._subnegotiation = None
-        if not complete or not content or len(content) > MAX_SUBNEGOTIATION:
-            return
-        option, payload = content[0], content[1:]
-        for side in Side:
-            answer = side_entry(side, option).answer
-            if answer and self.is_on(side, option):
-                sent = answer(self, payload)
-                self._add_bounded_reply(b"" if sent is None else self.subnegotiate(option, sent))
-        self._events.append(SubnegotiationReceived(option, payload))
-
     # Replies
+
+    def _take_reply(self) -> Reply:
+        reply = Reply(bytes(self._reply))
+        self._reply.clear()
+        return reply
 
     def _add_reply(self, data: bytes) -> None:
         self._reply += data
@@ -323,5 +375,10 @@ class TelnetCodec(Layer):
 
     def _add_bounded_reply(self, data: bytes) -> None:
         """Add a reply that may be longer than its request, unless it would exceed the bound."""
-        if self._replied + len(data) <= max(MAX_REPLY_EXCESS, self._scanner.taken):
+        if self._has_room(len(data)):
             self._add_reply(data)
+
+    def _has_room(self, length: int) -> bool:
+        """Whether a reply of `length` bytes keeps to the bound."""
+        replied = self._replied + length
+        return replied <= MAX_REPLY_EXCESS or replied <= self._scanner.taken

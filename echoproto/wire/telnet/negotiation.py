@@ -123,54 +123,67 @@ class Outcome(NamedTuple):
     """Whether the option is now in effect, or None if that has not changed."""
 
 
-class Negotiation:
-    """The state of every option, on each side."""
+def _change(side: Side, before: _State, after: _State) -> bool | None:
+    is_on = after in _ON[side]
+    return None if is_on == (before in _ON[side]) else is_on
 
-    __slots__ = ("_policy", "_states", "_turns")
+
+# (side, state, input): (next state, outcome)
+_TRANSITIONS: Final = {
+    (side, before, received): (after, Outcome(to_send, _change(side, before, after)))
+    for side in Side
+    for (before, received), (after, to_send) in _Q_METHOD.items()
+}
+
+
+class Negotiation:
+    """The state of every option, on each side.
+
+    `in_effect` has the options that are in effect on each side. `turns` counts how often the peer
+    has enabled each option: clear it when data arrives, which shows that the peer is not in a loop.
+    """
+
+    __slots__ = ("_policy", "_states", "in_effect", "turns")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self.in_effect: dict[Side, set[int]] = {side: set() for side in Side}
         self._states: dict[tuple[Side, int], _State] = {}  # an option not listed is NO
-        self._turns: dict[tuple[Side, int], int] = {}  # enabled by the peer since the last data
+        self.turns: dict[tuple[Side, int], int] = {}
 
     def is_on(self, side: Side, option: int) -> bool:
         """Return whether `option` is in effect on `side`."""
-        return self._states.get((side, option), _NO) in _ON[side]
+        return option in self.in_effect[side]
 
     def options(self, side: Side) -> list[int]:
         """Return the options in effect on `side`, sorted by number."""
-        return sorted(
-            option for owner, option in self._states if owner is side and self.is_on(owner, option)
-        )
+        return sorted(self.in_effect[side])
 
     def received(self, side: Side, option: int, *, on: bool) -> Outcome:
         """Handle WILL or DO from the peer if `on` is true, otherwise WONT or DONT."""
         if not on:
             return self._transition(side, option, _STOPPED)
-        turns = self._turns.get((side, option), 0)
+        turns = self.turns.get((side, option), 0)
         agreed = option in self._policy.of(side) and turns < MAX_TURNS
         outcome = self._transition(side, option, _AGREED if agreed else _REFUSED)
         if outcome.changed_to:
-            self._turns[side, option] = turns + 1
+            self.turns[side, option] = turns + 1
         return outcome
 
     def asked(self, side: Side, option: int, *, on: bool) -> Outcome:
         """Handle a request of the application to enable the option, or else to disable it."""
         return self._transition(side, option, _ASK_ON if on else _ASK_OFF)
 
-    def data_received(self) -> None:
-        """Handle the arrival of data: the peer is not in a loop, so allow all its turns again."""
-        if self._turns:
-            self._turns.clear()
-
     def _transition(self, side: Side, option: int, received: _Input) -> Outcome:
         """Make the transition that the table gives for the input `received`."""
         key = (side, option)
-        before = self._states.get(key, _NO)
-        after, to_send = _Q_METHOD[before, received]
+        after, outcome = _TRANSITIONS[side, self._states.get(key, _NO), received]
         if after is _NO:
             self._states.pop(key, None)
         else:
             self._states[key] = after
-        is_on = after in _ON[side]
-        return Outcome(to_send, None if is_on == (before in _ON[side]) else is_on)
+        if outcome.changed_to:
+            self.in_effect[side].add(option)
+        elif outcome.changed_to is False:
+            self.in_effect[side].remove(option)
+        return outcome

@@ -108,13 +108,13 @@ _IS, _SEND = b"\0", b"\1"
 
 
 def _answer_terminal_type(own: LocalInfo, received: bytes) -> bytes | None:
-    if received != _SEND:
+    if not received.startswith(_SEND):  # some peers add another byte
         return None
     return _IS + own.terminal_type.encode("ascii", "replace")[:MAX_TERMINAL_TYPE]
 
 
 def _parse_terminal_type(payload: bytes) -> str | None:
-    name = payload[1:]
+    name = payload[1:].rstrip(b"\0")
     if not payload.startswith(_IS) or not name or len(name) > MAX_TERMINAL_TYPE:
         return None
     return name.decode("ascii") if all(0x20 < byte < 0x7F for byte in name) else None  # noqa: PLR2004
@@ -128,9 +128,9 @@ def _format_window_size(own: LocalInfo) -> bytes:
 
 
 def _parse_window_size(payload: bytes) -> tuple[int, int] | None:
-    if len(payload) != 4:  # noqa: PLR2004
+    if len(payload) < 4:  # noqa: PLR2004
         return None
-    return int.from_bytes(payload[:2]), int.from_bytes(payload[2:])
+    return int.from_bytes(payload[:2]), int.from_bytes(payload[2:4])  # further bytes mean nothing
 
 
 class Option(IntEnum):
@@ -204,6 +204,16 @@ _SIDE_ENTRIES: Final = {
 
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
 """The options whose every DO is answered; they have no state."""
+
+ANSWERS: Final = {
+    number: [
+        (side, of_side.answer)
+        for side, of_side in ((Side.LOCAL, entry.local), (Side.REMOTE, entry.remote))
+        if of_side.answer
+    ]
+    for number, entry in _ENTRIES.items()
+}
+"""By option: each side on which a received subnegotiation is answered, and its `answer`."""
 
 
 def _policy(role: Role) -> Policy:

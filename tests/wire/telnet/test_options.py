@@ -108,8 +108,16 @@ def test_the_terminal_type_is_not_told_where_that_was_not_agreed_nor_asked_for()
     assert not reply_of(received(TelnetCodec(SERVER_POLICY), SB + TTYPE + b"\1" + SE))
     one = TelnetCodec(SHELL_POLICY)
     assert reply_of(received(one, IAC + DO + TTYPE)) == IAC + WILL + TTYPE
-    for strange in (b"", b"\0", b"\0x", b"\1\1"):
+    for strange in (b"", b"\0", b"\0x", b"\0\1"):
         assert not reply_of(received(one, SB + TTYPE + strange + SE))
+
+
+@pytest.mark.parametrize("more", [b"", b"\1", b"\0", b"XTERM"])
+def test_a_request_for_the_terminal_type_is_answered_whatever_follows_it(more):
+    one = TelnetCodec(SHELL_POLICY, terminal_type="XTERM")
+    assert reply_of(received(one, IAC + DO + TTYPE + SB + TTYPE + b"\1" + more + SE)) == (
+        IAC + WILL + TTYPE + SB + TTYPE + b"\0XTERM" + SE
+    )
 
 
 def test_a_terminal_type_has_40_characters_of_ascii_at_most():
@@ -123,6 +131,8 @@ def test_a_terminal_type_has_40_characters_of_ascii_at_most():
     [
         (b"\0xterm", "xterm"),
         (b"\0" + b"x" * 40, "x" * 40),
+        (b"\0xterm\0\0", "xterm"),
+        (b"\0\0", None),
         (b"\0" + b"x" * 41, None),
         (b"\0", None),
         (b"\1", None),
@@ -170,7 +180,13 @@ def test_a_window_size_that_is_received_reaches_its_callback():
 
 @pytest.mark.parametrize(
     ("payload", "size"),
-    [(b"\0\x50\0\x18", (80, 24)), (b"\xff\xff\0\0", (65535, 0)), (b"", None), (b"12345", None)],
+    [
+        (b"\0\x50\0\x18", (80, 24)),
+        (b"\xff\xff\0\0", (65535, 0)),
+        (b"\0\x50\0\x18\0", (80, 24)),
+        (b"\0\x50\0", None),
+        (b"", None),
+    ],
 )
 def test_reading_a_window_size(payload, size):
     news = parse_subnegotiation(Option.NAWS, payload)

@@ -6,67 +6,107 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoproto.wire.telnet.commands import Command, TelnetStarted
-from echoproto.wire.telnet.scanner import Scanner
+from echoproto.wire.telnet.scanner import MIN_BLOCK, Scanner
 from telnet_bytes import AYT, DO, ECHO, IAC, NOP, SB, SE, TTYPE, WILL, WONT
 
 
 def pieces(mode, *chunks):
-    """What a scanner gives for `chunks`, with neighbouring data joined."""
+    """What a scanner gives for `chunks`: plain data, and then the pieces of telnet."""
     scanner = Scanner(mode)
-    found = []
+    plain, found = b"", []
     for chunk in chunks:
         scanner.feed(chunk)
-        while (piece := scanner.next()) is not None:
-            if isinstance(piece, bytes) and found and isinstance(found[-1], bytes):
-                found[-1] += piece
-            else:
-                found.append(piece)
-    return found
+        while scanner.mode != "always" and (more := scanner.take_plain()):
+            plain += more
+        while scanner.mode == "always" and scanner.cut():
+            found += take_pieces(scanner)
+    return plain, found
+
+
+def take_pieces(scanner):
+    for piece in scanner.pieces:
+        scanner.taken += len(piece)
+        yield piece
 
 
 def test_data_and_commands_come_in_their_order():
-    stream = b"a\xff\xffb" + AYT + b"c" + IAC + WILL + ECHO + SB + TTYPE + b"\1" + SE
-    assert pieces("always", stream) == [
-        b"a\xffb",
-        (Command.AYT,),
-        b"c",
-        (Command.WILL, 1),
-        (Command.SB,),
-        TTYPE + b"\1",
-        (Command.SE,),
-    ]
+    ttype, will = SB + TTYPE + b"\1" + SE, IAC + WILL + ECHO
+    stream = b"a\xff\xffb" + AYT + b"c" + will + ttype + ttype[:-2] + NOP
+    expected = [b"a", b"\xff\xffb", AYT, b"c", will, ttype, SB, TTYPE + b"\1", NOP]
+    assert pieces("always", stream) == (b"", expected)
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_what_is_not_complete_is_not_taken_yet(cut):
+    stream = b"a\xff\xff" + NOP + IAC + WILL + IAC + NOP
+    scanner = Scanner("always")
+    scanner.feed(stream[:cut])
+    found = [*take_pieces(scanner)] if scanner.cut() else []
+    assert b"".join(found) + scanner.pending == stream[:cut]
+    scanner.feed(stream[cut:])
+    assert scanner.cut()
+    assert b"".join([*found, *take_pieces(scanner)]) == stream
+    assert scanner.taken == len(stream)
+
+
+def test_the_rest_that_is_taken_begins_with_the_first_piece_that_was_not():
+    scanner = Scanner("always")
+    scanner.feed(b"a" + NOP + b"b" + AYT + IAC)
+    assert scanner.cut()
+    pieces = take_pieces(scanner)
+    assert [next(pieces), next(pieces)] == [b"a", NOP]
+    scanner.feed(b"c")
+    assert scanner.take_rest() == b"b" + AYT + IAC + b"c"
+    assert not scanner.pending
+    assert not scanner.cut()
+
+
+@pytest.mark.parametrize("piece", [NOP, IAC + WILL + ECHO, IAC + IAC, SB + b"\x63", SB + SE])
+def test_only_so_many_bytes_are_cut_at_a_time(piece):
+    scanner = Scanner("always")
+    scanner.feed(piece * MIN_BLOCK)
+    assert scanner.cut()
+    assert MIN_BLOCK <= sum(map(len, take_pieces(scanner))) <= MIN_BLOCK + len(piece)
+    scanner.feed(b"x" * 3 * MIN_BLOCK)
+    while scanner.cut():
+        last = [*take_pieces(scanner)][-1]
+    assert last.endswith(b"x" * 3 * MIN_BLOCK)
 
 
 @pytest.mark.parametrize("greeting", [IAC + WILL + ECHO, IAC + DO + ECHO, AYT])
 def test_in_auto_mode_bytes_pass_untouched_until_the_peer_shows_telnet(greeting):
-    found = pieces("auto", b"a\r\0" + NOP + greeting + NOP)
-    assert found[:2] == [b"a\r\0" + NOP, TelnetStarted()]
-    assert found[-1] == (Command.NOP,)
+    plain = b"a\r\0" + NOP
+    assert pieces("auto", plain + greeting + NOP) == (plain, [greeting, NOP])
 
 
 @pytest.mark.parametrize("stream", [b"a\xffb" + AYT, b"\xff\x00" + IAC + DO + ECHO])
 def test_a_255_that_begins_no_command_settles_that_it_is_not_telnet(stream):
-    assert pieces("auto", stream) == [stream]
+    assert pieces("auto", stream) == (stream, [])
 
 
 def test_commands_that_telnet_shares_with_nothing_settle_nothing():
-    assert pieces("auto", IAC + WONT + ECHO + NOP) == [IAC + WONT + ECHO + NOP]
-    assert pieces("auto", NOP, AYT) == [NOP, TelnetStarted(), (Command.AYT,)]
+    stream = IAC + WONT + ECHO + NOP
+    assert pieces("auto", stream) == (stream, [])
+    assert pieces("auto", NOP, AYT) == (NOP, [AYT])
 
 
 def test_never_is_never():
     stream = IAC + WILL + ECHO + AYT
-    assert pieces("never", stream) == [stream]
+    assert pieces("never", stream) == (stream, [])
 
 
 @pytest.mark.parametrize(("mode", "rest"), [("auto", b"\xff"), ("always", b""), ("never", b"")])
 def test_a_last_255_is_pending_and_is_data_at_the_end_unless_it_is_telnet(mode, rest):
     scanner = Scanner(mode)
     scanner.feed(b"a\xff")
-    assert scanner.next() == (b"a\xff" if mode == "never" else b"a")
+    if mode == "always":
+        assert scanner.cut()
+        assert [*take_pieces(scanner)] == [b"a"]
+        assert not scanner.cut()
+    else:
+        assert scanner.take_plain() == (b"a\xff" if mode == "never" else b"a")
+        assert scanner.take_plain() == b""
     assert scanner.pending == (b"" if mode == "never" else b"\xff")
-    assert scanner.next() is None
     assert scanner.end() == rest
     assert scanner.taken == 2
 
@@ -77,4 +117,7 @@ def test_a_last_255_is_pending_and_is_data_at_the_end_unless_it_is_telnet(mode, 
 )
 def test_however_a_stream_is_cut_the_pieces_are_the_same(parts, mode):
     stream = b"".join(parts)
-    assert pieces(mode, *(bytes([byte]) for byte in stream)) == pieces(mode, stream)
+    by_byte = pieces(mode, *(bytes([byte]) for byte in stream))
+    whole = pieces(mode, stream)
+    assert by_byte[0] == whole[0]
+    assert b"".join(by_byte[1]) == b"".join(whole[1])

@@ -1,7 +1,6 @@
-"""What telnet costs: CPU time for each MiB that a peer sends, ordinary and hostile.
+"""What a server's output costs the shell: CPU time for each MiB, ordinary and hostile.
 
-Each is one chunk of 64 KiB, as it is received at once: so long nobody else is served. Medians of
-ROUNDS runs.
+Each is one chunk of 64 KiB, as it is received at once. Medians of ROUNDS runs.
 """
 
 from __future__ import annotations
@@ -9,26 +8,11 @@ from __future__ import annotations
 from statistics import median
 from time import process_time
 
-from twisted.internet.testing import StringTransport
-
-from echoproto.server.connection import ServerConnection
-from echoproto.server.echo import EchoProtocol
 from echoproto.shell.lines import MAX_TERMINAL_LINE, PlainLines, TerminalLines
 
 ROUNDS = 5
 CHUNK = 64 * 1024
-HELLO = b"\xff\xfb\x01"
 
-TO_THE_SERVER = {
-    "lines": b"x" * 62 + b"\r\n",
-    "a 255 in each line": b"x" * 60 + b"\xff\xff\r\n",
-    "NOP": b"\xff\xf1",
-    "DO of an option": b"\xff\xfd\x63",
-    "AYT": b"\xff\xf6",
-    "x and EC": b"x\xff\xf7",
-    "x and NOP": b"x\xff\xf1",
-    "a subnegotiation": b"\xff\xfa\x1f\0\x50\0\x18\xff\xf0",
-}
 TO_THE_SHELL = {
     "lines": b"x" * 62 + b"\r\n",
     "short lines": b"hello\r\n",
@@ -41,16 +25,6 @@ TO_THE_SHELL = {
     "CR without end": b"\r",
     "accents without end": "\u0301".encode(),
 }
-
-
-def echo_of(chunk, *, first=HELLO, mode="stream"):
-    """Seconds of CPU that the server takes for `chunk`."""
-    connection = ServerConnection(EchoProtocol(mode))
-    connection.makeConnection(StringTransport())
-    connection.dataReceived(first)
-    start = process_time()
-    connection.dataReceived(chunk)
-    return process_time() - start
 
 
 def lines_of(chunk, kind):
@@ -69,12 +43,6 @@ def show(what, cost, piece):
 
 
 if __name__ == "__main__":
-    print("CPU seconds per MiB, echo server, plain:")
-    show("lines", lambda chunk: echo_of(chunk, first=b""), TO_THE_SERVER["lines"])
-    for mode in ("stream", "line"):
-        print(f"telnet, mode {mode}:")
-        for what, piece in TO_THE_SERVER.items():
-            show(what, lambda chunk, mode=mode: echo_of(chunk, mode=mode), piece)
     print("CPU seconds per MiB, shell, plain:")
     show("lines", lambda chunk: lines_of(chunk, PlainLines), TO_THE_SHELL["lines"])
     print("telnet:")
