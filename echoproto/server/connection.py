@@ -30,6 +30,7 @@ from twisted.internet.interfaces import (
     IUNIXTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementedBy, implementer, providedBy
 
 from echoproto.errors import NotTelnetError
@@ -43,24 +44,27 @@ from echoproto.server.backpressure import (
     new_budget,
 )
 from echoproto.server.ending import Ending, EndingEvent, State
+from echoproto.server.log import info
 from echoproto.server.proxy import read_proxy_header
 from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
 from echoproto.wire.telnet.commands import TelnetStarted
-from echoproto.wire.tls import TLS
+from echoproto.wire.tls import TLS, TLS_HANDSHAKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import ReadableBuffer
-    from twisted.internet.interfaces import IReactorTime, ITransport
-    from twisted.python.failure import Failure
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 
     from echoproto.server.factory import LineFactory
     from echoproto.wire.telnet.negotiation import Side
     from echoproto.wire.telnet.scanner import TelnetMode
+
+HANDSHAKE_TIMEOUT: Final = 30.0
+"""Timeout, in seconds, for the peer to complete a TLS handshake."""
 
 _declarations: dict[Any, Any] = {}
 
@@ -104,6 +108,7 @@ class ServerConnection:
     reason: Failure | None = None
     """Why the connection is lost, if the transport cannot know."""
     _twisted_tls: Any = None
+    _handshake: IDelayedCall | None = None  # the timeout of a TLS handshake
     _delivering = False  # in `_deliver_held`
     _produces = False  # the protocol has registered a producer
     _deferred_close: Callable[[], None] | None = None  # to call when that producer is unregistered
@@ -185,6 +190,9 @@ class ServerConnection:
             factory.registry.opened(self)
             if factory.tls is not None:
                 (self.stack or self._add_stack()).add_tls(TLS(factory.tls, server_side=True))
+                self._begin_handshake()
+        if self._twisted_tls is not None:
+            self._begin_handshake()
         if self.disconnecting:  # an observer has refused it
             self.protocol, mode = Protocol(), "never"
         else:
@@ -235,6 +243,7 @@ class ServerConnection:
 
         If `startTLS` began it, Twisted has moved our producer into TLS: register it below again.
         """
+        self.end_handshake()
         if self._backpressure is not None:
             self._unregister_backpressure()
             self._register_backpressure()
@@ -258,6 +267,7 @@ class ServerConnection:
         Everything is then freed at once, and not when the garbage collector next runs: what was
         not sent may be much.
         """
+        self.end_handshake()
         if self._twisted_tls is not None:
             let_go(self.transport, self._twisted_tls)
             self._twisted_tls = None
@@ -393,28 +403,54 @@ class ServerConnection:
         """Continue with TLS, as the server, or with `normal=False` as the client.
 
         `context` is an ssl.SSLContext, or a Twisted context factory. Data written before this call
-        is sent in the clear. Everything that the peer has sent after the line that asked for TLS is
-        read as TLS, which prevents injection of plain text (CVE-2011-0411). The outcome goes to
+        is sent in the clear. What the peer has sent after the line that asked for TLS is read as
+        TLS if it begins like TLS. Otherwise it is dropped, and this is logged: text that somebody
+        has injected there must not be taken for the peer's (CVE-2011-0411). The outcome goes to
         `handshakeCompleted` of an IHandshakeListener, or as the reason of `connectionLost`.
         """
-        clear = getattr(self.protocol, "clearLineBuffer", bytes)
-        rest = clear()
-        stack = self.stack
-        if stack is not None:
-            stack.flush()
-            rest += stack.telnet.take_rest() if stack.telnet is not None else b""
+        rest = self._take_rest()
         if isinstance(context, ssl.SSLContext):
-            stack, tls = stack or self._add_stack(), TLS(context, server_side=normal)
+            stack, tls = self.stack or self._add_stack(), TLS(context, server_side=normal)
             tls.receive(rest)  # it has passed the layers below already
             stack.add_tls(tls)
+            self._begin_handshake()
             stack.receive(b"")
             return
         self._unregister_backpressure()
         self.transport.startTLS(context, normal)
         self._forward_half_close()
         self._register_backpressure()
+        self._begin_handshake()
         if rest:
             self.transport.protocol.dataReceived(rest)
+
+    def _take_rest(self) -> bytes:
+        """Take what has arrived and was not delivered. Return it if it can be TLS."""
+        rest: bytes = getattr(self.protocol, "clearLineBuffer", bytes)()
+        if self.stack is not None:
+            rest += self.stack.take_rest()
+        if rest and not rest.startswith(TLS_HANDSHAKE):
+            count = f"{len(rest):,} byte{'s' * (len(rest) != 1)}"
+            info(f"[{self.number}] {count} in the clear behind startTLS: dropped", id=self.number)
+            return b""
+        return rest
+
+    def _begin_handshake(self) -> None:
+        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
+        if clock is not None and self._handshake is None:  # transports of tests have no reactor
+            self._handshake = clock.callLater(HANDSHAKE_TIMEOUT, self._cut_handshake)
+
+    def _cut_handshake(self) -> None:
+        self._handshake = None
+        error = ssl.SSLError(f"the handshake was not completed in {HANDSHAKE_TIMEOUT:g} s")
+        self.reason = Failure(error)
+        self.abortConnection()
+
+    def end_handshake(self) -> None:
+        """Take note that the TLS handshake has completed, or that the connection is lost."""
+        if self._handshake is not None:
+            self._handshake.cancel()
+            self._handshake = None
 
     def getPeer(self) -> Any:
         """Return the address of the peer (IAddress)."""

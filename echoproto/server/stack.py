@@ -63,6 +63,13 @@ class Stack:
         self.tls = tls
         self._pipeline = Pipeline([tls, *self._pipeline.layers])
 
+    def take_rest(self) -> bytes:
+        """Send what was written, and take what has arrived and was not delivered."""
+        self.flush()
+        rest = self.telnet.take_rest() if self.telnet is not None else b""
+        rest, self._arrived = rest + self._arrived, b""
+        return rest
+
     def add_telnet(self, mode: TelnetMode) -> ServerTelnet:
         """Add telnet on top."""
         self.telnet = ServerTelnet(self._connection.protocol, mode)
@@ -215,6 +222,7 @@ class Stack:
         elif connection.ending is not None and not connection.is_open:
             pass  # ignore everything after telnet's EOF, and after we have closed
         elif kind is HandshakeCompleted:
+            connection.end_handshake()
             if IHandshakeListener.providedBy(connection.protocol):
                 connection.protocol.handshakeCompleted()
         elif self.telnet is not None:

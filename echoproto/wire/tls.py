@@ -23,6 +23,9 @@ from echoproto.wire.layer import DataReceived, Ended, Layer, Reply
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TLS_HANDSHAKE: Final = b"\x16"
+"""First byte of a record that carries a handshake (RFC 8446, section 5.1)."""
+
 _MAX_RECORD: Final = 2**14
 """Largest number of data bytes in a record (RFC 8446, section 5.1): one read takes a record."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import ssl
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 
 import pytest
 from twisted.internet.interfaces import IHandshakeListener
+from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
+from echoproto.server import connection as connection_module
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
@@ -109,24 +112,58 @@ def test_what_the_client_sends_behind_the_line_is_tls(running, client):
     assert protocol.lines == [b"one", b"starttls", b"two"]
 
 
-def test_plain_text_behind_the_line_is_no_line(running, client):
-    protocol = running.served()
-    client.sendall(b"one\nstarttls\ninjected\nlines\n")
-    answer = receive_all(client)
-    assert answer.startswith(b"got one\r\n" + GO_AHEAD)
-    assert b"pieces" not in answer
-    protocol.lost.result(DEADLINE)
-    assert protocol.lines == [b"one", b"starttls"]
-    assert protocol.calls == ["lost"]
+@contextmanager
+def logging():
+    """Collects what is logged during the block."""
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        yield events
+    finally:
+        globalLogPublisher.removeObserver(events.append)
 
 
-def test_telnet_behind_the_line_is_no_line_either(running, client):
+CLEAR = {
+    "a line": b"noop\r\n",
+    "lines": b"injected\nlines\n",
+    "part of a line": b"x",
+    "much": b"injected\n" * 20_000,
+    "telnet": b"\xff\xf1injected\r\n\xff\xf1lines\r\n",
+}
+
+
+@pytest.mark.parametrize("hello", [b"", b"\xff\xfd\x01"], ids=["plain", "telnet"])
+@pytest.mark.parametrize("clear", CLEAR.values(), ids=CLEAR)
+def test_what_comes_in_the_clear_behind_the_line_is_dropped(running, client, hello, clear):
     protocol = running.served()
-    client.sendall(b"\xff\xfd\x01starttls\r\n\xff\xf1injected\r\n\xff\xf1lines\r\n")
-    answer = receive_all(client)
-    assert answer.startswith(b"\xff\xfc\x01" + GO_AHEAD)
-    assert b"pieces" not in answer
-    protocol.lost.result(DEADLINE)
+    greeting = b"\xff\xfc\x01" * bool(hello) + GO_AHEAD
+
+    client.sendall(hello)
+    running.call(protocol.transport.pauseProducing)
+    client.sendall(b"starttls\r\n" + clear)
+    with logging() as events:
+        running.call(protocol.transport.resumeProducing)
+        assert receive_exactly(client, len(greeting)) == greeting
+        # What has not been read yet is TLS, and that it is not.
+        peer = TLSPeer(client)
+        if len(clear) < 1000:
+            peer.handshake()
+            assert peer.receive_exactly(len(EARLY)) == EARLY
+    assert protocol.lines == [b"starttls"]
+    dropped = [event["log_text"] for event in events if "in the clear" in str(event)]
+    assert len(dropped) == 1
+    assert "behind startTLS: dropped" in dropped[0]
+
+
+@pytest.mark.parametrize("reads", [0, 20])
+def test_a_handshake_that_never_ends_is_cut(running, client, monkeypatch, reads):
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.1)
+    protocol = running.served()
+    client.sendall(b"starttls\n" + TLSPeer(client).hello()[:reads])
+    with suppress(ConnectionResetError):
+        assert receive_all(client) == GO_AHEAD
+    reason = protocol.lost.result(DEADLINE)
+    assert "the handshake was not completed in 0.1 s" in str(reason.value)
     assert protocol.lines == [b"starttls"]
 
 

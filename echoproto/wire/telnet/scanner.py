@@ -14,6 +14,7 @@ The rules:
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from echoproto.wire.telnet.commands import NEGOTIATION_MEANING, Command
@@ -86,7 +87,7 @@ class Scanner:
         if data:
             self._data = self.pending + data
             self._data_offset = self.taken
-            self.pieces = iter(())
+            self._drop_pieces()
 
     def end(self) -> bytes:
         """Handle the end of input: take the pending bytes, and return them if they are data.
@@ -100,8 +101,12 @@ class Scanner:
         """Take the pending bytes, and return them unchanged."""
         rest = self.pending
         self.taken += len(rest)
-        self.pieces = iter(())
+        self._drop_pieces()
         return rest
+
+    def _drop_pieces(self) -> None:
+        """Use up the iterator, because a loop over it may be running."""
+        deque(self.pieces, maxlen=0)
 
     def cut(self) -> bool:
         """Cut the next block into `pieces`, all of which must have been taken.
