@@ -112,6 +112,11 @@ class TCPTransport(StartTLS, BaseProtocol):
         """Whether the connection is lost: 1 or 0."""
         return int(not self.connected)
 
+    @property
+    def unsent(self) -> int:
+        """Number of bytes that were written, and that the system has not taken yet."""
+        return self._uv.get_write_buffer_size() if self.connected else 0
+
     # Receiving
 
     @property

@@ -49,6 +49,7 @@ from echoproto.server.proxy import read_proxy_header
 from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
+from echoproto.server.unsent import unsent_bytes
 from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
 from echoproto.wire.telnet.commands import TelnetStarted
 from echoproto.wire.tls import TLS, TLS_HANDSHAKE
@@ -300,6 +301,11 @@ class ServerConnection:
         return self.ending is not None and self.ending.is_ours
 
     @property
+    def unsent(self) -> int:
+        """Number of bytes that were written and have not reached the peer."""
+        return 0 if self.is_lost else unsent_bytes(self.transport)
+
+    @property
     def clock(self) -> IReactorTime:
         """The reactor of the transport, for timeouts."""
         clock: IReactorTime = bottom_transport(self.transport).reactor
@@ -377,6 +383,16 @@ class ServerConnection:
             self.stack is not None and self.stack.peer_answers_end
         )
         self.handle_ending(EndingEvent.FINISH if answers else EndingEvent.CLOSE)
+
+    def finish(self) -> None:
+        """End our side in order, as soon as everything has been sent; then drop what arrives.
+
+        The connection closes when the peer has ended its side, or after a timeout. Unlike
+        `loseConnection`, this cannot reset a peer that is still sending, which would lose what it
+        has not read yet.
+        """
+        can_wait = not self._has_tls or (self.stack is not None and self.stack.peer_answers_end)
+        self.handle_ending(EndingEvent.FINISH if can_wait else EndingEvent.CLOSE)
 
     def loseWriteConnection(self) -> None:
         """Half-close as soon as everything has been sent; close, where half-close is impossible."""

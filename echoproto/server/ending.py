@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 LINGER: Final = 5.0
-"""Timeout, in seconds, for the peer to end its side after we have ended ours."""
+"""Timeout, in seconds, for the peer to end its side after we have ended ours.
+
+It begins again while what we have sent is still on its way to the peer, and moves.
+"""
 
 
 class State(Enum):
@@ -61,7 +64,7 @@ class Action(Enum):
     DELIVER = auto()  # deliver what is pending; DELIVERED occurs when that is done
     NOTIFY = auto()  # notify the protocol that the peer has ended its side
     HALF_CLOSE = auto()  # end our side; SENT occurs when everything has been sent
-    WAIT = auto()  # let TIME_UP occur after LINGER seconds
+    WAIT = auto()  # let TIME_UP occur after LINGER seconds without progress
     CLOSE = auto()  # close the transport as soon as everything has been sent
 
 
@@ -99,6 +102,10 @@ class EndingActions(Protocol):
     """The actions that `ServerConnection` implements. `Ending` implements the others itself."""
 
     disconnecting: bool
+
+    @property
+    def unsent(self) -> int:
+        """Number of bytes that were written and have not reached the peer."""
 
     @property
     def clock(self) -> IReactorTime:
@@ -155,9 +162,17 @@ class Ending:
             case Action.CLOSE:
                 self._connection.close()
             case Action.WAIT if self._time_up is None:
-                self._time_up = self._connection.clock.callLater(
-                    LINGER, self.handle, EndingEvent.TIME_UP
-                )
+                self._wait(self._connection.unsent)
+
+    def _wait(self, unsent: int) -> None:
+        self._time_up = self._connection.clock.callLater(LINGER, self._wait_or_end, unsent)
+
+    def _wait_or_end(self, before: int) -> None:
+        unsent = self._connection.unsent
+        if unsent < before:
+            self._wait(unsent)
+        else:
+            self.handle(EndingEvent.TIME_UP)
 
     def _let_go(self) -> None:
         """Drop what refers back to the connection."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from twisted.internet.task import deferLater
+from echoproto.server.drain import drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from echoproto.server.connection import ServerConnection
-
-DRAIN_IDLE: Final = 0.1
-"""Seconds without a byte after which a connection is taken to have nothing in flight."""
-
-DRAIN_TURN: Final = 0.001
-"""Seconds to wait so that the reactor reads what has arrived meanwhile."""
-
-DRAIN_TIMEOUT: Final = 5.0
-"""Timeout, in seconds, for connections to get there when the service stops."""
 
 
 class Observer:
@@ -79,28 +70,11 @@ class Registry:
             observer.disconnected(connection, reason)
 
     async def drain(self, clock: IReactorTime) -> None:
-        """Close every connection, after the data in flight on it has been delivered.
+        """Close every connection in order, after the data in flight on it has been delivered.
 
-        A connection that has received nothing for DRAIN_IDLE seconds is closed as soon as
-        everything has been sent. Connections that are still open after DRAIN_TIMEOUT seconds are
-        reset. `clock` is the reactor.
+        `clock` is the reactor. See `echoproto.server.drain`.
         """
-        deadline = clock.seconds() + DRAIN_TIMEOUT
-        received: dict[ServerConnection, int | None] = {}
-        while self.connections and clock.seconds() < deadline:
-            for connection in list(self.connections):
-                # A paused connection does not read, so its count says nothing.
-                count = None if connection.paused else connection.bytes_received
-                if count is not None and received.get(connection) == count:
-                    connection.loseConnection()
-                received[connection] = count
-            await deferLater(clock, DRAIN_IDLE)
-            # A reactor runs timers before it reads. After a stall of the process, data may have
-            # arrived that is not counted yet.
-            await deferLater(clock, DRAIN_TURN)
-        if self.connections:
-            self.abort()
-            await deferLater(clock, DRAIN_IDLE)
+        await drain(self.connections, clock)
 
     def abort(self) -> None:
         """Reset every connection at once. Data in flight is lost."""

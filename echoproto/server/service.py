@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import select
 import sys
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.error import CannotListenError, ReactorNotRunning
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
@@ -24,6 +24,7 @@ from echoproto.server.options import Options, refuse
 from echoproto.server.program_log import take_over
 from echoproto.server.refusals import Refusals
 from echoproto.server.registry import Registry
+from echoproto.server.signals import handle_signals
 from echoproto.server.sockets import close_port
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["EchoService", "Options", "makeService"]
 
 log = Logger("echoproto")
+
+ACCEPT_TIMEOUT: Final = 1.0
+"""Timeout, in seconds, for accepting what waits when the service stops: more may keep coming."""
 
 
 class EchoService(Service):
@@ -63,6 +67,7 @@ class EchoService(Service):
         self._log_observer = log_observer
         self._ports: list[IListeningPort] = []
         self._refusals = Refusals(reactor)
+        self._stopped: list[Deferred[None]] = []  # to fire when the service has stopped
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and give it the log observer, which twistd asks it for."""
@@ -100,13 +105,39 @@ class EchoService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop listening, and deliver data in flight; fires when every connection is closed."""
         super().stopService()
-        return Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        self._stopped.append(stopped)
+        if len(self._stopped) == 1:  # otherwise it is stopping already
+            Deferred.fromCoroutine(self._stop())
+        return stopped
 
     async def _stop(self) -> None:
-        ports, self._ports = self._ports, []
-        await gatherResults([maybeDeferred(port.stopListening) for port in ports])
-        self._refusals.report()
-        await self._registry.drain(self._reactor)
+        try:
+            await self._accept_waiting()
+            ports, self._ports = self._ports, []
+            await gatherResults([maybeDeferred(port.stopListening) for port in ports])
+            self._refusals.report()
+            await self._registry.drain(self._reactor)
+        finally:
+            stopped, self._stopped = self._stopped, []
+            for each in stopped:
+                each.callback(None)
+
+    async def _accept_waiting(self) -> None:
+        """Accept the connections that wait in the queues of the ports: closing would reset them."""
+        deadline = self._reactor.seconds() + ACCEPT_TIMEOUT
+        while _has_waiting(self._ports) and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0)
+
+
+def _has_waiting(ports: Sequence[Any]) -> bool:
+    """Whether a connection waits to be accepted on one of `ports`."""
+    poll = select.poll()
+    for port in ports:
+        descriptor = port.fileno()
+        if descriptor >= 0:
+            poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _explain(where: str, error: BaseException | None) -> str:
@@ -147,33 +178,6 @@ def makeService(options: Options) -> EchoService:
     )
     registry = Registry([ConnectionLog()])
 
-    def hurry() -> None:
-        """Make a further signal end the drain at once."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: reactor.callFromThread(registry.abort))
-
-    reactor.addSystemEventTrigger("before", "shutdown", hurry)
-    reactor.callWhenRunning(_stop_at_sighup, reactor)
+    reactor.callWhenRunning(handle_signals, reactor, registry.abort)
     log_observer = take_over(getattr(options, "parent", None), reactor)
     return EchoService(reactor, listeners, factory, registry, log_observer)
-
-
-def _stop_at_sighup(reactor: Any) -> None:
-    """Have SIGHUP stop the reactor as SIGTERM does, unless it is ignored (nohup).
-
-    It would otherwise end the process at once. A terminal that closes may send it twice, and
-    systemd may send it after SIGTERM: unlike those signals, it does not make a drain hurry.
-    """
-    hangup: Any = getattr(signal, "SIGHUP", None)  # not on Windows
-    if hangup is None or signal.getsignal(hangup) is not signal.SIG_DFL:
-        return
-
-    def stop() -> None:
-        with suppress(ReactorNotRunning):  # it is stopping already
-            reactor.stop()
-
-    def stop_soon(*_: object) -> None:
-        log.info("Received SIGHUP, shutting down.")
-        reactor.callFromThread(stop)
-
-    signal.signal(hangup, stop_soon)

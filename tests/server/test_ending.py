@@ -15,6 +15,8 @@ from echoproto.server.ending import ENDING, LINGER, Action, Ending, EndingEvent,
 class Recorded:
     """A fake connection that records the actions that `Ending` calls."""
 
+    unsent = 0
+
     def __init__(self):
         self.clock = Clock()
         self.done = []
@@ -92,3 +94,15 @@ def test_time_is_up_once_and_not_after_the_connection_was_lost():
     for event in [EndingEvent.FINISH, EndingEvent.SENT, EndingEvent.LOST]:
         recorded.ending.handle(event)
     assert not recorded.clock.getDelayedCalls()
+
+
+def test_time_is_not_up_while_what_was_sent_is_on_its_way():
+    recorded = Recorded()
+    recorded.unsent = 300
+    recorded.ending.handle(EndingEvent.FINISH)
+    recorded.ending.handle(EndingEvent.SENT)
+    for recorded.unsent in (200, 100, 0):
+        recorded.clock.advance(LINGER)
+    assert recorded.done == [Action.HALF_CLOSE]
+    recorded.clock.advance(LINGER)
+    assert recorded.done == [Action.HALF_CLOSE, Action.CLOSE]

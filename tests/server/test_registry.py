@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
+from contextlib import suppress
+from time import monotonic
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -10,7 +13,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import Protocol
 
-from echoproto.server import registry as registry_module
+from echoproto.server import drain as drain_module
+from echoproto.server import ending
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
 from echoproto.server.listener import Listener, make_listener
@@ -183,14 +187,16 @@ def test_a_protocol_never_knows_of_a_connection_that_an_observer_refuses(
 @pytest.fixture
 def quick(monkeypatch):
     """What drains, drains soon."""
-    monkeypatch.setattr(registry_module, "DRAIN_IDLE", 0.03)
-    monkeypatch.setattr(registry_module, "DRAIN_TIMEOUT", 0.5)
+    monkeypatch.setattr(drain_module, "DRAIN_IDLE", 0.03)
+    monkeypatch.setattr(drain_module, "DRAIN_TIMEOUT", 0.5)
+    monkeypatch.setattr(drain_module, "STALL", 0.7)
+    monkeypatch.setattr(ending, "LINGER", 0.5)
 
 
 @pytest.fixture
 def soon(monkeypatch):
     """The same, but a connection has all the time that it takes."""
-    monkeypatch.setattr(registry_module, "DRAIN_IDLE", 0.03)
+    monkeypatch.setattr(drain_module, "DRAIN_IDLE", 0.03)
 
 
 def draining(running, registry):
@@ -225,16 +231,11 @@ def test_what_is_idle_is_closed_and_what_is_in_flight_is_delivered(running, prot
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("who", ["the peer never reads", "the protocol has paused"])
-def test_what_does_not_get_there_in_time_is_aborted(running, who):
+def test_a_peer_that_never_reads_is_reset(running):
     observer = Observer()
     registry, port = listen(running, Recorder, [observer])
     client = running.connect(port)
-    connection = running.accepted()
-    if "peer" in who:
-        running.call(connection.write, MUCH)
-    else:
-        running.call(connection.pauseProducing)
+    running.call(running.accepted().write, MUCH)
     draining(running, registry)()
     with pytest.raises(ConnectionResetError):
         receive_all(client)
@@ -242,14 +243,42 @@ def test_what_does_not_get_there_in_time_is_aborted(running, who):
     assert not registry.connections
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_protocol_that_has_paused_gets_no_more_and_its_peer_the_end(running):
+    observer = Observer()
+    registry, port = listen(running, Recorder, [observer])
+    client = running.connect(port)
+    running.call(running.accepted().pauseProducing)
+    client.sendall(b"hello")
+    draining(running, registry)()
+    assert receive_all(client) == b""
+    assert isinstance(observer.reasons[0], ConnectionDone)
+    assert not registry.connections
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_peer_that_reads_slowly_gets_everything(running):
+    registry, port = listen(running, Recorder)
+    client = running.connect(port)
+    running.call(running.accepted().write, MUCH)
+    wait = draining(running, registry)
+    received, started = 0, monotonic()
+    while data := client.recv(1 << 16):
+        received += len(data)
+        # Slowly: it takes several times as long as a connection may stand still.
+        select.select([], [], [], max(received / len(MUCH) * 3 - (monotonic() - started), 0))
+    assert received == len(MUCH)
+    wait()
+
+
 @pytest.mark.parametrize("twisteds", [False, True], ids=["ours", "twisted"])
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_tls_connection_drains_with_close_notify(
     running, certificate, monkeypatch, twisteds, answers
 ):
-    monkeypatch.setattr(registry_module, "DRAIN_IDLE", 0.03)
+    monkeypatch.setattr(drain_module, "DRAIN_IDLE", 0.03)
     if not answers:
-        monkeypatch.setattr(registry_module, "DRAIN_TIMEOUT", 0.3)
+        monkeypatch.setattr(drain_module, "DRAIN_TIMEOUT", 0.3)
     where = f"ssl:0:interface=127.0.0.1:privateKey={certificate}"
     registry, port = listen(running, EchoProtocol, [], where, twisteds=twisteds)
     peer = TLSPeer(running.connect(port))
@@ -267,16 +296,45 @@ def test_a_tls_connection_drains_with_close_notify(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_connection_that_keeps_sending_does_not_keep_the_service(running):
-    registry, port = listen(running, Recorder)
-    running.connect(port)
-    connection = running.accepted()
+def test_a_peer_that_keeps_sending_gets_its_echoes_and_the_end(running):
+    observer = Observer()
+    registry, port = listen(running, EchoProtocol, [observer])
+    client = running.connect(port)
+    running.accepted()
+    wait = draining(running, registry)
+    received, count = b"", 0
+    client.settimeout(0.01)  # the interval at which it sends
+    while True:
+        client.sendall(b"line %d\n" % count)
+        count += 1
+        try:
+            data = client.recv(1 << 16)
+        except TimeoutError:
+            continue
+        if not data:
+            break
+        received += data
+    lines = received.decode().splitlines()
+    assert lines == [f"line {number}" for number in range(len(lines))]
+    assert 10 < len(lines) < count
+    client.close()
+    wait()
+    assert isinstance(observer.reasons[0], ConnectionDone)
 
-    def keep_sending():
-        if connection.transport.connected:
-            connection.dataReceived(b"x")
-            running.reactor.callLater(0.01, keep_sending)
 
-    running.call(keep_sending)
-    draining(running, registry)()
+@pytest.mark.usefixtures("quick")
+def test_a_peer_that_keeps_sending_for_ever_does_not_keep_the_service(running):
+    registry, port = listen(running, EchoProtocol)
+    client = running.connect(port)
+    running.accepted()
+    wait = draining(running, registry)
+    client.settimeout(0.01)
+    ended = False
+    with suppress(BrokenPipeError, ConnectionResetError):
+        while True:
+            client.sendall(b"x")
+            with suppress(TimeoutError):
+                ended = client.recv(1 << 16) == b"" or ended
+    assert ended
+    wait()
     assert not registry.connections

@@ -1,0 +1,93 @@
+"""How connections end when the service stops: each in order, as soon as it is ready.
+
+For each connection:
+
+1. While data arrives, it is served. After DRAIN_IDLE seconds without a byte, our side ends: what is
+   written is sent, and then the end. What still arrives is dropped.
+2. A peer that goes on sending gets DRAIN_TIMEOUT seconds. One that reads slowly, so that the
+   connection is paused, gets the time that it takes to serve what can have been in flight.
+3. As long as what we have written moves, it has all the time that it takes. A connection on which
+   nothing moves for STALL seconds is reset: its peer does not read, and cannot get the rest.
+4. When everything has reached the peer, and it has ended its side or is quiet, the connection
+   closes. If the peer goes on sending, it closes after the timeout of `ending`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.task import deferLater
+
+from echoproto.server.backpressure import BY_TRANSPORT
+from echoproto.server.ending import LINGER, EndingEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from echoproto.server.connection import ServerConnection
+
+DRAIN_IDLE: Final = 0.1
+"""Seconds without a byte after which a connection is taken to have nothing in flight."""
+
+DRAIN_TURN: Final = 0.001
+"""Seconds to wait so that the reactor reads what has arrived meanwhile."""
+
+DRAIN_TIMEOUT: Final = 5.0
+"""Seconds after which the service stops serving what still arrives."""
+
+MAX_IN_FLIGHT: Final = 8 << 20
+"""Number of bytes that systems hold at most between two programs, or somewhat more (tcp(7))."""
+
+STALL: Final = LINGER + 1
+"""Seconds without progress after which a connection is reset."""
+
+
+async def drain(connections: Collection[ServerConnection], clock: IReactorTime) -> None:
+    """Close the connections of a registry, which removes them when they are lost."""
+    draining: dict[ServerConnection, _Draining] = {}
+    deadline = clock.seconds() + DRAIN_TIMEOUT
+    while connections:
+        now = clock.seconds()
+        draining = {each: draining.get(each) or _Draining(each, now) for each in connections}
+        for each in draining.values():
+            each.look(now, is_late=now >= deadline)
+        await deferLater(clock, DRAIN_IDLE)
+        # A reactor runs timers before it reads. After a stall of the process, data may have arrived
+        # that is not counted yet.
+        await deferLater(clock, DRAIN_TURN)
+
+
+class _Draining:
+    """What `drain` has seen of a connection."""
+
+    __slots__ = ("_connection", "_first", "_moved", "_received", "_unsent")
+
+    def __init__(self, connection: ServerConnection, now: float) -> None:
+        self._connection = connection
+        self._first = connection.bytes_received
+        self._received: int | None = None  # bytes
+        self._unsent = connection.unsent
+        self._moved = now  # when `_unsent` changed last
+
+    def look(self, now: float, *, is_late: bool) -> None:
+        """Do what is next for the connection."""
+        connection = self._connection
+        # A paused connection does not read, so its count says nothing.
+        received = None if connection.paused else connection.bytes_received
+        is_quiet = received is not None and received == self._received
+        unsent = connection.unsent
+        if unsent != self._unsent:
+            self._unsent, self._moved = unsent, now
+        self._received = received
+        is_slow = connection.paused & BY_TRANSPORT and (
+            connection.bytes_received - self._first < MAX_IN_FLIGHT
+        )
+        if not connection.disconnecting and (is_quiet or (is_late and not is_slow)):
+            connection.finish()
+            self._received, self._moved = None, now
+        elif connection.disconnecting and is_quiet and not unsent:
+            connection.handle_ending(EndingEvent.TIME_UP)
+        elif now - self._moved >= STALL:
+            connection.abortConnection()
