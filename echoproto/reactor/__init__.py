@@ -7,6 +7,7 @@ From the top down:
 - `transport` is a connection. `starttls` is its base class for TLS, and `sending` is the base class
   of that one, for sending.
 - `data` is what can be written.
+- `lingering` closes a socket without a loss.
 - `tls` is the TLS of `listenSSL` and `startTLS`.
 - `loop` is uvloop's event loop, except that it watches file descriptors as asyncio's does.
 """

@@ -8,7 +8,8 @@ One object has two roles. For uvloop it is an asyncio protocol, with methods nam
 `connection_made`. For the Twisted protocol it is the transport, with methods named like
 `loseConnection`.
 
-`starttls` and `sending` are below this module. `port` makes one transport for each connection.
+`starttls`, `sending` and `lingering` are below this module. `port` makes one transport for each
+connection.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import callWithContext
 from zope.interface import implementer
 
+from echoproto.reactor.lingering import shut_down
 from echoproto.reactor.sending import NullWriter
 from echoproto.reactor.starttls import StartTLS
 
@@ -263,7 +265,8 @@ class TCPTransport(StartTLS, BaseProtocol):
         if not self.connected:
             return
         if not self._read_closed:
-            self._shut_down_in_order()
+            with suppress(OSError):
+                shut_down(self.socket, self.loop)
         self.connected = 0
         self.reactor.native.pop(self, None)
         self._set_writer(NullWriter)
@@ -271,14 +274,6 @@ class TCPTransport(StartTLS, BaseProtocol):
         if self._handle is not None:
             self._handle.close()
         self._guard(self._with_log_context(self._notify_lost), reason)
-
-    def _shut_down_in_order(self) -> None:
-        # Closing a socket that has unread data resets the connection, and the peer may lose what it
-        # has not read yet. Send the end of our data first, and discard the unread data.
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-            while self.socket.recv(1 << 16):
-                pass
 
     def _notify_lost(self, reason: Failure) -> None:
         producer, self.producer = self.producer, None
