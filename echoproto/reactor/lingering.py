@@ -36,7 +36,7 @@ def shut_down(sock: socket.socket, loop: AbstractEventLoop) -> None:
     """
     sock.shutdown(socket.SHUT_WR)
     if not _discard(sock) and _unacknowledged(sock):
-        _Lingering(socket.socket(fileno=os.dup(sock.fileno())), loop)
+        _Lingering(_Socket(fileno=os.dup(sock.fileno())), loop)
 
 
 def _discard(sock: socket.socket) -> bool:
@@ -54,6 +54,12 @@ def _unacknowledged(sock: socket.socket) -> int:
     """Return the number of bytes that the peer has not acknowledged: SIOCOUTQ (tcp(7))."""
     answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
     return int(struct.unpack("i", answer)[0])
+
+
+class _Socket(socket.socket):
+    """A socket that may still be open when the loop has ended."""
+
+    __del__ = socket.socket.close
 
 
 class _Lingering:
