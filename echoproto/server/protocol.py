@@ -45,7 +45,9 @@ class LineProtocol(LineReceiver):
     `LineReceiver`'s contract holds, with these differences:
 
     - `delimiter`: LF, CR LF, CR NUL and CR all end a line (RFC 1123, section 3.3.1), and `sendLine`
-      sends CR LF. If a subclass or an instance sets `delimiter`, that exact delimiter is used.
+      sends CR LF. If a subclass or an instance sets `delimiter`, that exact delimiter is used. Set
+      CR LF for SMTP, and wherever a relay sees lines differently: text with a bare LF or CR could
+      otherwise smuggle in a message or a command.
     - `lineLengthExceeded(line)` receives what has arrived of the line, and nothing behind it. The
       rest of that line is skipped, and the next line is complete. Unless you override it, the
       method closes the connection. It may call `setLineMode` or `setRawMode` to keep the rest.

@@ -32,8 +32,11 @@ IAC: Final = 0xFF
 
 _EOF: Final = CommandReceived(Command.EOF)
 
-MAX_TURN_INPUT: Final = 64 * 1024
-"""Largest number of bytes that one turn of the reactor passes to the layers of a connection."""
+MAX_TURN_INPUT: Final = 16 * 1024
+"""Largest number of bytes that telnet gets in one turn of the reactor.
+
+The budget of a turn counts events, and telnet's input may yield none. TLS yields one a record.
+"""
 
 
 class _Closed(Layer):
@@ -80,7 +83,7 @@ class Stack:
 
     def receive(self, data: bytes) -> None:
         """Handle data that has arrived; without data, continue after a pause."""
-        if self._arrived or len(data) > MAX_TURN_INPUT:
+        if self._arrived or (self.telnet is not None and len(data) > MAX_TURN_INPUT):
             self._arrived += data
             self._receive_in_pieces()
             return
@@ -102,17 +105,15 @@ class Stack:
             self._take(self._pipeline.receive(data))
 
     def _receive_in_pieces(self) -> None:
-        """Handle what has arrived, one piece in a turn.
-
-        The budget of a turn counts events. Some input yields none, and is bounded by this.
-        """
+        """Handle what has arrived, one piece in a turn."""
         connection, piece = self._connection, b""
         while self._take(self._pipeline.receive(piece)) and self._arrived:
             if piece:
                 connection.end_turn()
                 if connection.paused:
                     return
-            piece, self._arrived = self._arrived[:MAX_TURN_INPUT], self._arrived[MAX_TURN_INPUT:]
+            size = len(self._arrived) if self.telnet is None else MAX_TURN_INPUT
+            piece, self._arrived = self._arrived[:size], self._arrived[size:]
         if connection.is_lost:
             return
         if self._ignores_all:

@@ -100,6 +100,18 @@ def the_peer_sends_eof_and_never_ends(world):
     assert world.is_lost(protocol, ConnectionDone) == [b"one", "half-closed"]
 
 
+@plays(*ON_TLS, linger=SHORT)
+def the_protocol_has_paused_when_it_closes_and_the_peer_never_ends(world):
+    client, protocol = world.dial()
+    client.send(b"pause\n")
+    world.waits_for(protocol, b"pause")
+    client.send(b"two\n")
+    world.call(protocol.transport.write, b"bye")
+    world.call(protocol.transport.loseConnection)
+    assert client.hears_the_end() == b"bye"
+    assert world.is_lost(protocol, ConnectionDone) == [b"pause"]
+
+
 @plays(*ON_TELNET)
 def the_peer_sends_eof_and_the_protocol_goes_on(world):
     client, protocol = world.dial(StaysOpen)

@@ -9,6 +9,7 @@ from errno import EADDRINUSE
 
 import pytest
 import twisted.internet
+from twisted.internet.defer import gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -180,6 +181,23 @@ def test_when_it_stops_nobody_can_connect_and_what_is_in_flight_is_delivered(run
         assert receive_all(client) == MUCH
         running.call(lambda: stopped)
     assert not service._registry.connections
+
+
+def test_stops_that_overlap_are_one(running, make):
+    service = make(TCP)
+    running.call(service.startService)
+    with connect(*ports(running, service)) as client:
+        client.sendall(b"hello")
+        assert receive_exactly(client, 5) == b"hello"
+        drains = []
+        drain = service._registry.drain
+        service._registry.drain = lambda clock: drains.append(clock) or drain(clock)
+        stops = running.call(lambda: [[service.stopService(), service.stopService()]])[0]
+        assert receive_all(client) == b""
+        running.call(lambda: gatherResults(stops))
+    assert len(drains) == 1
+    running.call(service.stopService)  # it is stopped already
+    assert len(drains) == 2
 
 
 # What the options ask for

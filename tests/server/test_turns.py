@@ -15,6 +15,7 @@ from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.stack import MAX_TURN_INPUT
+from echoproto.wire.framing import MAX_BLOCK
 from echoproto.wire.tls import TLS
 from support import connect, receive_exactly
 from telnet_bytes import AYT, EC, HELLO, IAC, NO_THANKS, NOP, SB, SE, WILL
@@ -178,7 +179,7 @@ def test_mode_line_takes_turns(end, first):
     while connection.paused:
         wire.reactor.advance(1)
         echoed.append(len(wire.value()))
-    assert len(echoed) >= CHUNK // MAX_TURN_INPUT
+    assert len(echoed) >= CHUNK // MAX_BLOCK
     assert wire.value() == (b"\r\n" if first else end) * (CHUNK // len(end))
 
 
