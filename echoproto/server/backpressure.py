@@ -21,6 +21,12 @@ BY_TURN: Final = 4
 TURN_BUDGET: Final = 256
 """Number of events and lines to handle for one connection before all others get their turn."""
 
+MAX_TURN_INPUT: Final = 16 * 1024
+"""Largest number of bytes to pass to telnet, or to Twisted's TLS, in one turn of a connection.
+
+Telnet's input may yield no events, and Twisted's TLS cannot stop in the middle.
+"""
+
 NO_BUDGET: Final[Iterator[None]] = iter(())
 """The budget of a connection that has not handled anything yet."""
 

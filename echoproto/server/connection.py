@@ -50,7 +50,13 @@ from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
 from echoproto.server.telnet_layer import may_be_telnet
 from echoproto.server.unsent import unsent_bytes
-from echoproto.server.wrappers import bottom_transport, forward_half_close, is_twisted_tls, let_go
+from echoproto.server.wrappers import (
+    HalfCloseForwarder,
+    bottom_transport,
+    forward_half_close,
+    is_twisted_tls,
+    let_go,
+)
 from echoproto.wire.telnet.commands import TelnetStarted
 from echoproto.wire.tls import TLS, TLS_HANDSHAKE
 
@@ -109,6 +115,7 @@ class ServerConnection:
     reason: Failure | None = None
     """Why the connection is lost, if the transport cannot know."""
     _twisted_tls: Any = None
+    _forwarder: HalfCloseForwarder | None = None
     _handshake: IDelayedCall | None = None  # the timeout of a TLS handshake
     _delivering = False  # in `_deliver_held`
     _produces = False  # the protocol has registered a producer
@@ -206,10 +213,12 @@ class ServerConnection:
         if telnet is not None:
             telnet.dispatch(TelnetStarted())
 
-    def _forward_half_close(self) -> None:
-        tls = forward_half_close(self.transport, self)
+    def _forward_half_close(self, *, after_cr: bool = False) -> None:
+        tls, forwarder = forward_half_close(self.transport, self, after_cr=after_cr)
         if tls is not None:
             self._twisted_tls = tls
+        if forwarder is not None:
+            self._forwarder = forwarder
 
     def dataReceived(self, data: bytes) -> None:
         """Pass `data` to the protocol, through the layers if there are any."""
@@ -275,6 +284,7 @@ class ServerConnection:
         self._bytes_received = self.bytes_received
         if self.stack is not None:
             self.stack.let_go()
+        self._forwarder = None
         self.protocol = self._backpressure = self._deferred_close = None
 
     # How it ends: the actions that `ending` asks for
@@ -425,8 +435,10 @@ class ServerConnection:
         `handshakeCompleted` of an IHandshakeListener, or as the reason of `connectionLost`.
         """
         rest = self._take_rest()
+        after_cr = getattr(self.protocol, "_forget_cr", bool)()
         if isinstance(context, ssl.SSLContext):
-            stack, tls = self.stack or self._add_stack(), TLS(context, server_side=normal)
+            stack = self.stack or self._add_stack()
+            tls = TLS(context, server_side=normal, after_cr=after_cr)
             tls.receive(rest)  # it has passed the layers below already
             stack.add_tls(tls)
             self._begin_handshake()
@@ -434,8 +446,9 @@ class ServerConnection:
             return
         self._unregister_backpressure()
         self.transport.startTLS(context, normal)
-        self._forward_half_close()
-        self._register_backpressure()
+        self._forward_half_close(after_cr=after_cr)
+        if not self._produces:
+            self._register_backpressure()
         self._begin_handshake()
         if rest:
             self.transport.protocol.dataReceived(rest)
@@ -495,18 +508,21 @@ class ServerConnection:
         """Pause until the next turn of the reactor, and return the budget for it.
 
         Called when `budget` is used up, so that a peer that sends very many lines or commands does
-        not hold up the other connections. Twisted's TLS does not pause: it would lose what is held
-        back when the peer sends close_notify.
+        not hold up the other connections. Above Twisted's TLS there is no pause: the forwarder
+        below it pauses (`wrappers`).
         """
         is_first = self.budget is NO_BUDGET
         self.budget = new_budget()
+        if not (is_first or is_twisted_tls(self.transport)):
+            self.pause_for_turn()
+        return self.budget
+
+    def pause_for_turn(self) -> None:
+        """Pause until the next turn of the reactor."""
         clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
-        if clock is None or is_twisted_tls(self.transport):  # transports of tests have no reactor
-            return self.budget
-        if not (is_first or self.paused & BY_TURN):
+        if clock is not None and not self.paused & BY_TURN:  # transports of tests have no reactor
             self.pause(BY_TURN)
             clock.callLater(0, self.resume, BY_TURN)
-        return self.budget
 
     def spend(self, count: int) -> None:
         """Take `count` items of the budget, and end the turn if they are used up."""
@@ -546,11 +562,13 @@ class ServerConnection:
                 self._delivering = False
 
     def _deliver_held(self, *, holds_lines: bool) -> None:
-        """Deliver what is pending, in order: in the protocol, in the layers, and then the end."""
+        """Deliver what is pending, in order: in the protocol, in the layers, below, the end."""
         if holds_lines and not self.disconnecting:
             self.protocol.dataReceived(b"")  # this makes a LineReceiver continue
         if self.stack is not None:
             self.stack.receive(b"")
+        if self._forwarder is not None:
+            self._forwarder.deliver()
         if self.ending is not None and self.ending.state in (State.ENDED, State.EOF):
             self.deliver_end()
 

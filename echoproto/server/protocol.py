@@ -230,6 +230,10 @@ class LineProtocol(LineReceiver):
         """Take and return the bytes that have arrived and were not delivered."""
         return self.__splitter.take_rest() if self.__splitter is not None else b""
 
+    def _forget_cr(self) -> bool:
+        """Return whether an LF or NUL may be still to come, for the connection to drop."""
+        return self.__splitter is not None and self.__splitter.forget_cr()
+
     def resumeProducing(self) -> None:
         """Deliver pending data, unless the connection is closed."""
         if not (isinstance(self.transport, ServerConnection) and self.transport.disconnecting):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 
+from echoproto.server.backpressure import MAX_TURN_INPUT
 from echoproto.server.ending import EndingEvent
 from echoproto.server.telnet_layer import ServerTelnet, may_be_telnet
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
@@ -31,12 +32,6 @@ IAC: Final = 0xFF
 """A number: to search bytes for a number is eight times as fast as for a bytes of length 1."""
 
 _EOF: Final = CommandReceived(Command.EOF)
-
-MAX_TURN_INPUT: Final = 16 * 1024
-"""Largest number of bytes that telnet gets in one turn of the reactor.
-
-The budget of a turn counts events, and telnet's input may yield none. TLS yields one a record.
-"""
 
 
 class _Closed(Layer):

@@ -78,7 +78,10 @@ A block that is not longer than the limit contains no line that is too long, and
 """
 
 _LF, _CR = 0x0A, 0x0D
-_ENDS_OF_CR: Final = {True: (b"\n", b"\0"), False: (b"\n",)}  # by `nul_after_cr`
+END_OF_CR: Final = (b"\n", b"\0")
+"""What may follow a CR and belong to it."""
+
+_ENDS_OF_CR: Final = {True: END_OF_CR, False: (b"\n",)}  # by `nul_after_cr`
 _CR_OR_LF: Final = re.compile(rb"[\r\n]")
 
 
@@ -320,6 +323,14 @@ class LineSplitter:
         else:
             self.unsplit = data + self.unsplit[self._pos :]
             self._pos = 0
+
+    def forget_cr(self) -> bool:
+        """Return whether the last line ended with a CR whose LF or NUL may be still to come.
+
+        Whatever comes from now on begins a line of its own.
+        """
+        after_cr, self._after_cr = self._after_cr, False
+        return after_cr
 
     def erase(self, *, line: bool) -> None:
         """Erase the unfinished line if `line` is true, otherwise only its last UTF-8 character.

@@ -18,6 +18,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from echoproto.wire.framing import END_OF_CR
 from echoproto.wire.layer import DataReceived, Ended, Layer, Reply
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class TLS(Layer):
     `server_side` selects the server's role. `server_hostname` is the host name that the client
     connects to and verifies, if `context` checks host names; a server ignores it.
 
+    Set `after_cr` if the last byte from the peer before TLS was a CR. An LF or NUL that arrives
+    first then belongs to it, and is dropped: no TLS record begins with either.
+
     The client sends first: its first message is the `Reply` that `receive(b"")` yields. If the peer
     breaks the protocol or its certificate is not accepted, the iterators of `receive` and `eof`
     yield the alert for the peer as a `Reply`, if OpenSSL has one, and raise ssl.SSLError. Then the
@@ -58,6 +62,7 @@ class TLS(Layer):
         *,
         server_side: bool,
         server_hostname: str | None = None,
+        after_cr: bool = False,
     ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(
@@ -73,6 +78,7 @@ class TLS(Layer):
         self._is_finishing = False  # `finish` was called
         self._tcp_has_ended = False  # `eof` was called
         self._has_ended = False  # `Ended` was yielded
+        self._after_cr = after_cr
         self._pending = b""  # to be encrypted as soon as OpenSSL can
         self._pending_error: ssl.SSLError | None = None  # raised in `take`, for `receive` to handle
 
@@ -89,6 +95,9 @@ class TLS(Layer):
 
         The iterator raises ssl.SSLError.
         """
+        if data and self._after_cr:
+            self._after_cr = False
+            data = data[data.startswith(END_OF_CR) :]
         if data and not self._has_ended:  # ignore data after close_notify (RFC 8446, section 6.1)
             self._incoming.write(data)
         return self._find_events()

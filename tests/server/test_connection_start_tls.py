@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
 import pytest
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
@@ -110,6 +110,48 @@ def test_what_the_client_sends_behind_the_line_is_tls(running, client):
     peer.sendall(b"two\n")
     assert peer.receive_exactly(len(EARLY) + 9) == EARLY + b"got two\r\n"
     assert protocol.lines == [b"one", b"starttls", b"two"]
+
+
+@pytest.mark.parametrize("late", [b"", b"\n", b"\0"])
+def test_the_rest_of_a_line_end_may_arrive_after_its_cr(running, client, late):
+    protocol = running.served()
+    client.sendall(b"starttls\r")
+    assert receive_exactly(client, len(GO_AHEAD)) == GO_AHEAD
+    peer = TLSPeer(client)
+    client.sendall(late)
+    peer.handshake()
+    peer.sendall(b"\ntwo\n")
+    assert peer.receive_exactly(len(EARLY) + 15) == EARLY + b"got \r\ngot two\r\n"
+    assert protocol.lines == [b"starttls", b"", b"two"]
+
+
+class Produces(Starts):
+    """Registers a producer before it starts TLS."""
+
+    def connectionMade(self):
+        super().connectionMade()
+        self.transport.registerProducer(NullProducer(), True)
+
+
+@implementer(IPushProducer)
+class NullProducer:
+    def pauseProducing(self):
+        pass
+
+    resumeProducing = stopProducing = pauseProducing
+
+
+def test_a_producer_of_the_protocol_is_kept(running, context):
+    protocol = type("Starting", (Produces,), {"context": context})
+    factory = running.keep(LineFactory(protocol, Registry()))
+    client = running.connect(running.listen(factory))
+    served = running.served()
+    peer = begin(client)
+    peer.handshake()
+    assert peer.receive_exactly(len(EARLY)) == EARLY
+    running.call(served.transport.unregisterProducer)
+    peer.sendall(b"two\n")
+    assert peer.receive_exactly(9) == b"got two\r\n"
 
 
 @contextmanager

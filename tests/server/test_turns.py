@@ -10,11 +10,11 @@ import pytest
 from twisted.internet.task import Clock
 
 from attacked_connection import Wire
-from echoproto.server.backpressure import TURN_BUDGET
+from echoproto.server.backpressure import MAX_TURN_INPUT, TURN_BUDGET
 from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.protocol import LineProtocol
-from echoproto.server.stack import MAX_TURN_INPUT
+from echoproto.server.wrappers import HalfCloseForwarder
 from echoproto.wire.framing import MAX_BLOCK
 from echoproto.wire.tls import TLS
 from support import connect, receive_exactly
@@ -181,6 +181,31 @@ def test_mode_line_takes_turns(end, first):
         echoed.append(len(wire.value()))
     assert len(echoed) >= CHUNK // MAX_BLOCK
     assert wire.value() == (b"\r\n" if first else end) * (CHUNK // len(end))
+
+
+class Below:
+    """Stands in for Twisted's TLS."""
+
+    def __init__(self):
+        self.received = []
+
+    def dataReceived(self, data):
+        self.received.append(data)
+
+
+def test_twisteds_tls_gets_so_much_in_a_turn_and_the_end_after_it():
+    protocol, below = Counts(), Below()
+    wire, connection = served(protocol)
+    connection._forwarder = HalfCloseForwarder(below, connection, holds=True, after_cr=False)
+    sent = bytes(range(256)) * (CHUNK // 256)
+    connection._forwarder.dataReceived(sent)
+    connection._forwarder.readConnectionLost()
+    for turn in range(1, CHUNK // MAX_TURN_INPUT):
+        assert b"".join(below.received) == sent[: turn * MAX_TURN_INPUT]
+        assert not connection.read_lost
+        wire.reactor.advance(1)
+    assert b"".join(below.received) == sent
+    assert connection.read_lost
 
 
 def test_a_protocol_that_pauses_between_two_turns_stays_paused():

@@ -39,6 +39,17 @@ def test_the_lf_of_a_line_that_was_taken_is_not_part_of_the_rest():
     assert splitter.take_rest() == b"body"
 
 
+def test_a_cr_that_is_forgotten_takes_no_lf():
+    splitter = LineSplitter()
+    splitter.feed(b"head\r")
+    assert list(splitter) == [b"head"]
+    assert splitter.forget_cr()
+    assert not splitter.forget_cr()
+    splitter.feed(b"\nbody\r\n")
+    assert list(splitter) == [b"", b"body"]
+    assert not splitter.forget_cr()
+
+
 def test_the_lf_of_a_line_that_was_not_taken_is():
     splitter = LineSplitter()
     splitter.feed(b"one\ntwo\r")
