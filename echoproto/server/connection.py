@@ -458,6 +458,9 @@ class ServerConnection:
 
     def _cut_handshake(self) -> None:
         self._handshake = None
+        if self.paused & BY_PROTOCOL:  # the peer has no part in that: it gets its time afterwards
+            self._begin_handshake()
+            return
         error = ssl.SSLError(f"the handshake was not completed in {HANDSHAKE_TIMEOUT:g} s")
         self.reason = Failure(error)
         self.abortConnection()

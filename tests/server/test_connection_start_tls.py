@@ -177,6 +177,16 @@ class ClosesAtOnce(LineProtocol):
         self.transport.loseConnection()
 
 
+class Pauses(LineProtocol):
+    """Answers each line, after it was resumed."""
+
+    def connectionMade(self):
+        self.transport.pauseProducing()
+
+    def lineReceived(self, line):
+        self.sendLine(line)
+
+
 @pytest.fixture(params=["our TLS", "Twisted's TLS"])
 def listen_tls(request, running, certificate):
     """Listens for a protocol on TLS, with a short timeout of handshakes; returns the port."""
@@ -201,6 +211,19 @@ def test_a_handshake_that_completes_after_we_have_closed_is_not_cut(
     begun = peer.receive()
     running.call(deferLater, running.reactor, 0.4)
     assert begun + peer.receive_all() == MUCH * 8
+
+
+def test_a_pause_of_the_protocol_is_not_part_of_the_time_for_the_handshake(
+    running, listen_tls, monkeypatch
+):
+    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.2)
+    peer = TLSPeer(running.connect(listen_tls(Pauses)))
+    protocol = running.served()
+    running.call(deferLater, running.reactor, 0.5)
+    running.call(protocol.transport.resumeProducing)
+    peer.handshake()
+    peer.sendall(b"one\n")
+    assert peer.receive_exactly(5) == b"one\r\n"
 
 
 def test_telnet_goes_on_inside_tls(running, client):
