@@ -44,7 +44,7 @@ from echoproto.server.backpressure import (
     new_budget,
 )
 from echoproto.server.ending import Ending, EndingEvent, State
-from echoproto.server.log import info
+from echoproto.server.log import info, log
 from echoproto.server.proxy import read_proxy_header
 from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
@@ -508,8 +508,19 @@ class ServerConnection:
             return self.budget
         if not (is_first or self.paused & BY_TURN):
             self.pause(BY_TURN)
-            clock.callLater(0, self.resume, BY_TURN)
+            clock.callLater(0, self._begin_turn)
         return self.budget
+
+    def _begin_turn(self) -> None:
+        """Continue after `end_turn`. If the protocol raises, log that, and end the connection.
+
+        The reactor does this for what it calls itself, and not for what a timer calls.
+        """
+        try:
+            self.resume(BY_TURN)
+        except Exception as error:  # noqa: BLE001 - any exception
+            log.failure("Unhandled Error")
+            bottom_transport(self.transport).connectionLost(Failure(error))
 
     def spend(self, count: int) -> None:
         """Take `count` items of the budget, and end the turn if they are used up."""
