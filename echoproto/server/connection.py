@@ -396,7 +396,8 @@ class ServerConnection:
 
     def loseWriteConnection(self) -> None:
         """Half-close as soon as everything has been sent; close, where half-close is impossible."""
-        if self._waits_for_producer(self.loseWriteConnection):
+        # On a lost connection, Twisted's transport would raise an error.
+        if self.is_lost or self._waits_for_producer(self.loseWriteConnection):
             return
         self._finish()
         can_half_close = IHalfCloseableDescriptor.providedBy(self.transport)
