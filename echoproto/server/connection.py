@@ -574,9 +574,10 @@ class ServerConnection:
 
         See IConsumer. Raises RuntimeError if the protocol has registered one already.
         """
-        self._unregister_backpressure()
+        self._unregister_ours()
         self._produces = True
         self.transport.registerProducer(producer, streaming)
+        self._end_transport_pause()
 
     def unregisterProducer(self) -> None:
         """Unregister the producer of the protocol, and restore ours."""
@@ -595,11 +596,18 @@ class ServerConnection:
             bottom.registerProducer(self._backpressure, True)
 
     def _unregister_backpressure(self) -> None:
+        self._unregister_ours()
+        self._end_transport_pause()
+
+    def _unregister_ours(self) -> None:
         if self._backpressure is not None:
             self._backpressure = None
             bottom_transport(self.transport).unregisterProducer()
-            if self.paused & BY_TRANSPORT:
-                self.resume(BY_TRANSPORT)
+
+    def _end_transport_pause(self) -> None:
+        """Resume, because nobody else would. This may deliver what is pending."""
+        if self.paused & BY_TRANSPORT:
+            self.resume(BY_TRANSPORT)
 
     # Layers, and telnet for the protocol
 

@@ -94,3 +94,37 @@ def test_a_producer_may_be_unregistered_when_the_connection_is_lost(running, con
     client.close()
     protocol.lost.result(DEADLINE)
     running.call(deferLater, running.reactor, 0)  # what it has scheduled is done, without an error
+
+
+class Idle:
+    """A producer that has nothing to do."""
+
+    def pauseProducing(self):
+        pass
+
+    resumeProducing = stopProducing = pauseProducing
+
+
+class Registers(LineProtocol):
+    """Registers a producer when it is told to; notes which there is at each line."""
+
+    def connectionMade(self):
+        self.lines, self.producer = [], Idle()
+
+    def lineReceived(self, line):
+        self.lines.append((line, self.transport.producer))
+        if line == b"much":
+            self.transport.write(bytes(8_000_000))
+
+    def register(self):
+        self.transport.registerProducer(self.producer, True)
+
+
+def test_what_waits_is_delivered_when_the_producer_is_registered_and_not_before(running):
+    client = running.connect(running.listen(running.keep(LineFactory(Registers, Registry()))))
+    protocol = running.served()
+    client.sendall(b"much\nnext\n")
+    assert client.recv(1) == b"\0"
+    running.call(protocol.register)
+    assert protocol.lines[1:] == [(b"next", protocol.producer)]
+    running.call(protocol.transport.unregisterProducer)
