@@ -44,6 +44,7 @@ from echoproto.server.backpressure import (
     new_budget,
 )
 from echoproto.server.ending import Ending, EndingEvent, State
+from echoproto.server.handshake import HandshakeTimeout
 from echoproto.server.log import info, log
 from echoproto.server.proxy import read_proxy_header
 from echoproto.server.sockets import receive_urgent_in_line
@@ -58,14 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import ReadableBuffer
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
+    from twisted.internet.interfaces import IReactorTime, ITransport
 
     from echoproto.server.factory import LineFactory
     from echoproto.wire.telnet.negotiation import Side
     from echoproto.wire.telnet.scanner import TelnetMode
-
-HANDSHAKE_TIMEOUT: Final = 30.0
-"""Timeout, in seconds, for the peer to complete a TLS handshake."""
 
 _declarations: dict[Any, Any] = {}
 
@@ -109,7 +107,7 @@ class ServerConnection:
     reason: Failure | None = None
     """Why the connection is lost, if the transport cannot know."""
     _twisted_tls: Any = None
-    _handshake: IDelayedCall | None = None  # the timeout of a TLS handshake
+    _handshake: HandshakeTimeout | None = None  # of a TLS handshake that has not completed
     _delivering = False  # in `_deliver_held`
     _produces = False  # the protocol has registered a producer
     _deferred_close: Callable[[], None] | None = None  # to call when that producer is unregistered
@@ -307,7 +305,7 @@ class ServerConnection:
 
     @property
     def clock(self) -> IReactorTime:
-        """The reactor of the transport, for timeouts."""
+        """The reactor of the transport, for timeouts. Transports of tests have none."""
         clock: IReactorTime = bottom_transport(self.transport).reactor
         return clock
 
@@ -453,18 +451,8 @@ class ServerConnection:
         return rest
 
     def _begin_handshake(self) -> None:
-        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
-        if clock is not None and self._handshake is None:  # transports of tests have no reactor
-            self._handshake = clock.callLater(HANDSHAKE_TIMEOUT, self._cut_handshake)
-
-    def _cut_handshake(self) -> None:
-        self._handshake = None
-        if self.paused & BY_PROTOCOL:  # the peer has no part in that: it gets its time afterwards
-            self._begin_handshake()
-            return
-        error = ssl.SSLError(f"the handshake was not completed in {HANDSHAKE_TIMEOUT:g} s")
-        self.reason = Failure(error)
-        self.abortConnection()
+        if self._handshake is None and not self.is_lost and hasattr(self, "clock"):
+            self._handshake = HandshakeTimeout(self)
 
     def end_handshake(self) -> None:
         """Take note that the TLS handshake has completed, or that the connection is lost."""
@@ -504,12 +492,11 @@ class ServerConnection:
         """
         is_first = self.budget is NO_BUDGET
         self.budget = new_budget()
-        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
-        if clock is None or is_twisted_tls(self.transport):  # transports of tests have no reactor
+        if is_twisted_tls(self.transport) or not hasattr(self, "clock"):
             return self.budget
         if not (is_first or self.paused & BY_TURN):
             self.pause(BY_TURN)
-            clock.callLater(0, self._begin_turn)
+            self.clock.callLater(0, self._begin_turn)
         return self.budget
 
     def _begin_turn(self) -> None:

@@ -8,13 +8,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
 import pytest
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IHandshakeListener
-from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
-from echoproto.server import connection as connection_module
+from echoproto.server import handshake
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
@@ -159,7 +157,7 @@ def test_what_comes_in_the_clear_behind_the_line_is_dropped(running, client, hel
 
 @pytest.mark.parametrize("reads", [0, 20])
 def test_a_handshake_that_never_ends_is_cut(running, client, monkeypatch, reads):
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.1)
+    monkeypatch.setattr(handshake, "HANDSHAKE_TIMEOUT", 0.1)
     protocol = running.served()
     client.sendall(b"starttls\n" + TLSPeer(client).hello()[:reads])
     with suppress(ConnectionResetError):
@@ -167,63 +165,6 @@ def test_a_handshake_that_never_ends_is_cut(running, client, monkeypatch, reads)
     reason = protocol.lost.result(DEADLINE)
     assert "the handshake was not completed in 0.1 s" in str(reason.value)
     assert protocol.lines == [b"starttls"]
-
-
-class ClosesAtOnce(LineProtocol):
-    """Sends much, and closes before the handshake has completed."""
-
-    def connectionMade(self):
-        self.transport.write(MUCH * 8)
-        self.transport.loseConnection()
-
-
-class Pauses(LineProtocol):
-    """Answers each line, after it was resumed."""
-
-    def connectionMade(self):
-        self.transport.pauseProducing()
-
-    def lineReceived(self, line):
-        self.sendLine(line)
-
-
-@pytest.fixture(params=["our TLS", "Twisted's TLS"])
-def listen_tls(request, running, certificate):
-    """Listens for a protocol on TLS, with a short timeout of handshakes; returns the port."""
-
-    def listen(protocol):
-        if request.param == "our TLS":
-            context = our_context(certificate)
-            return running.listen(running.keep(LineFactory(protocol, Registry(), tls=context)))
-        where = f"ssl:0:interface=127.0.0.1:privateKey={certificate}"
-        factory = running.keep(LineFactory(protocol, Registry()))
-        return running.call(serverFromString(running.reactor, where).listen, factory)
-
-    return listen
-
-
-def test_a_handshake_that_completes_after_we_have_closed_is_not_cut(
-    running, listen_tls, monkeypatch
-):
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.2)
-    peer = TLSPeer(running.connect(listen_tls(ClosesAtOnce)))
-    peer.handshake()
-    begun = peer.receive()
-    running.call(deferLater, running.reactor, 0.4)
-    assert begun + peer.receive_all() == MUCH * 8
-
-
-def test_a_pause_of_the_protocol_is_not_part_of_the_time_for_the_handshake(
-    running, listen_tls, monkeypatch
-):
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.2)
-    peer = TLSPeer(running.connect(listen_tls(Pauses)))
-    protocol = running.served()
-    running.call(deferLater, running.reactor, 0.5)
-    running.call(protocol.transport.resumeProducing)
-    peer.handshake()
-    peer.sendall(b"one\n")
-    assert peer.receive_exactly(5) == b"one\r\n"
 
 
 def test_telnet_goes_on_inside_tls(running, client):
