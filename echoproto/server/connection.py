@@ -44,7 +44,8 @@ from echoproto.server.backpressure import (
     new_budget,
 )
 from echoproto.server.ending import Ending, EndingEvent, State
-from echoproto.server.log import info
+from echoproto.server.handshake import HandshakeTimeout
+from echoproto.server.log import info, log
 from echoproto.server.proxy import read_proxy_header
 from echoproto.server.sockets import receive_urgent_in_line
 from echoproto.server.stack import IAC, Stack
@@ -64,14 +65,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed import ReadableBuffer
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
+    from twisted.internet.interfaces import IReactorTime, ITransport
 
     from echoproto.server.factory import LineFactory
     from echoproto.wire.telnet.negotiation import Side
     from echoproto.wire.telnet.scanner import TelnetMode
-
-HANDSHAKE_TIMEOUT: Final = 30.0
-"""Timeout, in seconds, for the peer to complete a TLS handshake."""
 
 _declarations: dict[Any, Any] = {}
 
@@ -116,7 +114,7 @@ class ServerConnection:
     """Why the connection is lost, if the transport cannot know."""
     _twisted_tls: Any = None
     _forwarder: HalfCloseForwarder | None = None
-    _handshake: IDelayedCall | None = None  # the timeout of a TLS handshake
+    _handshake: HandshakeTimeout | None = None  # of a TLS handshake that has not completed
     _delivering = False  # in `_deliver_held`
     _produces = False  # the protocol has registered a producer
     _deferred_close: Callable[[], None] | None = None  # to call when that producer is unregistered
@@ -317,7 +315,7 @@ class ServerConnection:
 
     @property
     def clock(self) -> IReactorTime:
-        """The reactor of the transport, for timeouts."""
+        """The reactor of the transport, for timeouts. Transports of tests have none."""
         clock: IReactorTime = bottom_transport(self.transport).reactor
         return clock
 
@@ -406,7 +404,8 @@ class ServerConnection:
 
     def loseWriteConnection(self) -> None:
         """Half-close as soon as everything has been sent; close, where half-close is impossible."""
-        if self._waits_for_producer(self.loseWriteConnection):
+        # On a lost connection, Twisted's transport would raise an error.
+        if self.is_lost or self._waits_for_producer(self.loseWriteConnection):
             return
         self._finish()
         can_half_close = IHalfCloseableDescriptor.providedBy(self.transport)
@@ -465,15 +464,8 @@ class ServerConnection:
         return rest
 
     def _begin_handshake(self) -> None:
-        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
-        if clock is not None and self._handshake is None:  # transports of tests have no reactor
-            self._handshake = clock.callLater(HANDSHAKE_TIMEOUT, self._cut_handshake)
-
-    def _cut_handshake(self) -> None:
-        self._handshake = None
-        error = ssl.SSLError(f"the handshake was not completed in {HANDSHAKE_TIMEOUT:g} s")
-        self.reason = Failure(error)
-        self.abortConnection()
+        if self._handshake is None and not self.is_lost and hasattr(self, "clock"):
+            self._handshake = HandshakeTimeout(self)
 
     def end_handshake(self) -> None:
         """Take note that the TLS handshake has completed, or that the connection is lost."""
@@ -519,10 +511,20 @@ class ServerConnection:
 
     def pause_for_turn(self) -> None:
         """Pause until the next turn of the reactor."""
-        clock: Any = getattr(bottom_transport(self.transport), "reactor", None)
-        if clock is not None and not self.paused & BY_TURN:  # transports of tests have no reactor
+        if hasattr(self, "clock") and not self.paused & BY_TURN:
             self.pause(BY_TURN)
-            clock.callLater(0, self.resume, BY_TURN)
+            self.clock.callLater(0, self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        """Continue after the pause. If the protocol raises, log that, and end the connection.
+
+        The reactor does this for what it calls itself, and not for what a timer calls.
+        """
+        try:
+            self.resume(BY_TURN)
+        except Exception as error:  # noqa: BLE001 - any exception
+            log.failure("Unhandled Error")
+            bottom_transport(self.transport).connectionLost(Failure(error))
 
     def spend(self, count: int) -> None:
         """Take `count` items of the budget, and end the turn if they are used up."""
@@ -577,9 +579,10 @@ class ServerConnection:
 
         See IConsumer. Raises RuntimeError if the protocol has registered one already.
         """
-        self._unregister_backpressure()
+        self._unregister_ours()
         self._produces = True
         self.transport.registerProducer(producer, streaming)
+        self._end_transport_pause()
 
     def unregisterProducer(self) -> None:
         """Unregister the producer of the protocol, and restore ours."""
@@ -598,11 +601,18 @@ class ServerConnection:
             bottom.registerProducer(self._backpressure, True)
 
     def _unregister_backpressure(self) -> None:
+        self._unregister_ours()
+        self._end_transport_pause()
+
+    def _unregister_ours(self) -> None:
         if self._backpressure is not None:
             self._backpressure = None
             bottom_transport(self.transport).unregisterProducer()
-            if self.paused & BY_TRANSPORT:
-                self.resume(BY_TRANSPORT)
+
+    def _end_transport_pause(self) -> None:
+        """Resume, because nobody else would. This may deliver what is pending."""
+        if self.paused & BY_TRANSPORT:
+            self.resume(BY_TRANSPORT)
 
     # Layers, and telnet for the protocol
 

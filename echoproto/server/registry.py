@@ -11,6 +11,8 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from echoproto.server.drain import drain
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from echoproto.server.connection import ServerConnection
+
+log = Logger("echoproto")
 
 
 class Observer:
@@ -42,7 +46,8 @@ class Registry:
     """The open connections, numbered from 1.
 
     `connections` holds them; it is a dict for the sake of memory. `observers` is a list, which you
-    may change. Observers are notified of each connection, in their order.
+    may change. Observers are notified of each connection, in their order. The connection of an
+    observer that raises is reset.
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
@@ -55,19 +60,29 @@ class Registry:
         connection.number = next(self._numbers)
         connection.opened = monotonic()
         self.connections[connection] = None
-        for observer in self.observers:
-            observer.connected(connection)
+        self._notify("connected", connection)
 
     def telnet_started(self, connection: ServerConnection) -> None:
         """Notify the observers that the client has negotiated telnet; called by the connection."""
-        for observer in self.observers:
-            observer.telnet_started(connection)
+        self._notify("telnet_started", connection)
 
     def closed(self, connection: ServerConnection, reason: Failure) -> None:
         """Remove a connection that is lost; called by the connection."""
         self.connections.pop(connection, None)
-        for observer in self.observers:
-            observer.disconnected(connection, reason)
+        self._notify("disconnected", connection, reason)
+
+    def _notify(self, method: str, connection: ServerConnection, *arguments: object) -> None:
+        """Call a method of each observer. If one raises, log that, and reset the connection.
+
+        The other observers, and the protocol, are notified all the same.
+        """
+        for observer in tuple(self.observers):
+            try:
+                getattr(observer, method)(connection, *arguments)
+            except Exception:  # noqa: BLE001 - any exception
+                log.failure("Unhandled Error")
+                if not connection.is_lost:
+                    connection.abortConnection()
 
     async def drain(self, clock: IReactorTime) -> None:
         """Close every connection in order, after the data in flight on it has been delivered.

@@ -215,12 +215,12 @@ class Stack:
             self._write(event.data)
         elif kind is Ended:
             connection.handle_ending(EndingEvent.PEER_ENDED)
+        elif kind is HandshakeCompleted:  # perhaps after we have closed: what waited is then sent
+            connection.end_handshake()
+            if connection.is_open and IHandshakeListener.providedBy(connection.protocol):
+                connection.protocol.handshakeCompleted()
         elif connection.ending is not None and not connection.is_open:
             pass  # ignore everything after telnet's EOF, and after we have closed
-        elif kind is HandshakeCompleted:
-            connection.end_handshake()
-            if IHandshakeListener.providedBy(connection.protocol):
-                connection.protocol.handshakeCompleted()
         elif self.telnet is not None:
             if kind is TelnetStarted:
                 connection.telnet_started()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import Future
 from io import BytesIO
 
 import pytest
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.task import deferLater
 from twisted.protocols.basic import FileSender
 
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
+from peers import RESET_AT_CLOSE
 from reactor.tls_peer import TLSPeer
+from support import DEADLINE
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
@@ -60,3 +64,67 @@ def test_a_file_comes_whole_to_a_client_that_ends_with_close_notify(running, por
     begun = peer.receive()
     peer.notify_close()
     assert begun + peer.receive_all() == FILE + b"DONE"
+
+
+class Unregisters(LineProtocol):
+    """Closes while it has a producer, which it unregisters when the connection is lost."""
+
+    def lineReceived(self, line):  # noqa: ARG002
+        self.lost = Future()
+        self.transport.registerProducer(self, True)
+        self.transport.write(b"ok")
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason):  # noqa: ARG002
+        self.transport.unregisterProducer()
+        self.transport.loseWriteConnection()
+        self.lost.set_result(None)
+
+
+def test_a_producer_may_be_unregistered_when_the_connection_is_lost(running, contexts):
+    ours, _ = contexts
+    factory = running.keep(LineFactory(Unregisters, Registry(), tls=ours))
+    client = running.connect(running.listen(factory))
+    protocol = running.served()
+    peer = TLSPeer(client)
+    peer.handshake()
+    peer.sendall(b"close\n")
+    assert peer.receive_exactly(2) == b"ok"
+    client.setsockopt(*RESET_AT_CLOSE)
+    client.close()
+    protocol.lost.result(DEADLINE)
+    running.call(deferLater, running.reactor, 0)  # what it has scheduled is done, without an error
+
+
+class Idle:
+    """A producer that has nothing to do."""
+
+    def pauseProducing(self):
+        pass
+
+    resumeProducing = stopProducing = pauseProducing
+
+
+class Registers(LineProtocol):
+    """Registers a producer when it is told to; notes which there is at each line."""
+
+    def connectionMade(self):
+        self.lines, self.producer = [], Idle()
+
+    def lineReceived(self, line):
+        self.lines.append((line, self.transport.producer))
+        if line == b"much":
+            self.transport.write(bytes(8_000_000))
+
+    def register(self):
+        self.transport.registerProducer(self.producer, True)
+
+
+def test_what_waits_is_delivered_when_the_producer_is_registered_and_not_before(running):
+    client = running.connect(running.listen(running.keep(LineFactory(Registers, Registry()))))
+    protocol = running.served()
+    client.sendall(b"much\nnext\n")
+    assert client.recv(1) == b"\0"
+    running.call(protocol.register)
+    assert protocol.lines[1:] == [(b"next", protocol.producer)]
+    running.call(protocol.transport.unregisterProducer)

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
-from echoproto.server import connection as connection_module
+from echoproto.server import handshake
 from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
@@ -199,7 +199,7 @@ def test_what_comes_in_the_clear_behind_the_line_is_dropped(running, client, hel
 
 @pytest.mark.parametrize("reads", [0, 20])
 def test_a_handshake_that_never_ends_is_cut(running, client, monkeypatch, reads):
-    monkeypatch.setattr(connection_module, "HANDSHAKE_TIMEOUT", 0.1)
+    monkeypatch.setattr(handshake, "HANDSHAKE_TIMEOUT", 0.1)
     protocol = running.served()
     client.sendall(b"starttls\n" + TLSPeer(client).hello()[:reads])
     with suppress(ConnectionResetError):

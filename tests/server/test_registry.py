@@ -66,6 +66,20 @@ class Plain(Protocol):
         self.transport.write(data)
 
 
+class Ends(EchoProtocol):
+    """Knows whether it was told of its end."""
+
+    is_told = False
+
+    def __init__(self):
+        super().__init__()
+        Ends.last = self
+
+    def connectionLost(self, reason):
+        super().connectionLost(reason)
+        self.is_told = True
+
+
 def listen(running, protocol, observers=(), where=TCP, *, twisteds=False):
     """A registry, and the port that it watches."""
     registry = Registry(observers)
@@ -109,6 +123,27 @@ def test_it_knows_the_connections_of_any_protocol_and_numbers_them_from_1(runnin
     assert set(registry.connections) == set(connections) - {gone}
     running.connect(port)
     assert running.accepted().number == 4
+
+
+@pytest.mark.parametrize("method", ["connected", "telnet_started", "disconnected"])
+def test_an_observer_that_raises_loses_only_its_connection(running, method):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    failing, other = Observer(), Observer()
+    setattr(failing, method, fail)
+    _, port = listen(running, Ends, [failing, other])
+    with suppress(OSError):  # reset, perhaps at once
+        client = running.connect(port)
+        client.sendall(b"\xff\xfb\x01")
+        client.shutdown(socket.SHUT_WR)
+        receive_all(client)
+    connection, protocol = running.accepted(), Ends.last
+    lost(running, connection)
+    assert [type(error) for error in running.logged()] == [ZeroDivisionError]
+    assert other.calls[0] == "1 connected"
+    assert other.calls[-1] == "1 disconnected"
+    assert protocol.is_told == (method != "connected")
 
 
 def test_every_observer_is_told_of_everything_in_its_order(running):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 
 import pytest
@@ -13,11 +14,14 @@ from attacked_connection import Wire
 from echoproto.server.backpressure import MAX_TURN_INPUT, TURN_BUDGET
 from echoproto.server.connection import ServerConnection
 from echoproto.server.echo import EchoProtocol
+from echoproto.server.factory import LineFactory
 from echoproto.server.protocol import LineProtocol
+from echoproto.server.registry import Registry
 from echoproto.server.wrappers import HalfCloseForwarder
 from echoproto.wire.framing import MAX_BLOCK
 from echoproto.wire.tls import TLS
-from support import connect, receive_exactly
+from reactor.tls_peer import TLSPeer
+from support import DEADLINE, connect, receive_exactly
 from telnet_bytes import AYT, EC, HELLO, IAC, NO_THANKS, NOP, SB, SE, WILL
 
 CHUNK = 256 * 1024  # as much as uvloop reads at a time
@@ -229,6 +233,35 @@ def test_a_connection_that_is_lost_between_two_turns_delivers_nothing_more():
     wire.reactor.advance(1)
     assert protocol.calls == TURN_BUDGET
     assert not wire.reactor.getDelayedCalls()
+
+
+class Raises(Counts):
+    def __init__(self):
+        self.lost = Future()
+
+    def lineReceived(self, line):
+        super().lineReceived(line)
+        if line == b"raise":
+            raise ZeroDivisionError
+
+    def connectionLost(self, reason):
+        self.lost.set_result(reason.value)
+
+
+@pytest.mark.parametrize("count", [0, TURN_BUDGET], ids=["in the first turn", "in a later turn"])
+@pytest.mark.parametrize("tls", ["", "our TLS"], ids=["plain", "our TLS"])
+def test_a_protocol_that_raises_loses_its_connection_in_each_turn(running, contexts, count, tls):
+    ours, _ = contexts
+    factory = running.keep(LineFactory(Raises, Registry(), tls=ours if tls else None))
+    client = running.connect(running.listen(factory))
+    protocol = running.served()
+    if tls:
+        client = TLSPeer(client)
+        client.handshake()
+    client.sendall(b"\n" + b"\n" * count + b"raise\nmore\n")
+    assert isinstance(protocol.lost.result(DEADLINE), ZeroDivisionError)
+    assert protocol.calls == 1 + count + 1
+    assert [type(error) for error in running.logged()] == [ZeroDivisionError]
 
 
 class Aborts(Counts):
