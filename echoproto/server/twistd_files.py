@@ -46,11 +46,16 @@ def _remove_stale(pidfile: Path) -> None:
         pid = int(text or 0)  # it is empty if the system stopped as it was written
     except (OSError, ValueError):  # twistd handles both
         return
-    if pid == os.getpid() or not _may_be_twistd(pid):
+    if is_stale(pid):
         with suppress(OSError):
             pidfile.unlink()
             message = f"twistd echo: {pidfile} was left over, and is removed"
             print(message, file=sys.stderr)  # noqa: T201
+
+
+def is_stale(pid: int) -> bool:
+    """Whether a file that names the process `pid` is left over from a server that was killed."""
+    return pid == os.getpid() or not _may_be_twistd(pid)
 
 
 def _may_be_twistd(pid: int) -> bool:
