@@ -32,8 +32,15 @@ def check_files(options: Mapping[str, Any]) -> None:
         _remove_stale(Path(pidfile))
     if options["chroot"]:
         return
-    if pidfile:
-        _check_writable(Path(pidfile), "--pidfile FILE, or --pidfile= for none")
+    rundir = Path(options["rundir"])
+    try:
+        (rundir / "..").stat()  # fails if it cannot become the working folder
+    except OSError as error:
+        raise SystemExit(
+            f"twistd echo: cannot run in {rundir}: {error.strerror}; give twistd another --rundir"
+        ) from None
+    if pidfile:  # twistd writes it when it has changed to that folder
+        _check_writable(rundir / pidfile, "--pidfile FILE, or --pidfile= for none")
     if not (options["nodaemon"] or options["debug"] or options["syslog"] or options["logger"]):
         _check_writable(Path(logfile or "twistd.log"), "--logfile FILE or --syslog")
     elif logfile and logfile != "-" and not (options["syslog"] or options["logger"]):
