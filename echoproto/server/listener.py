@@ -16,13 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from twisted.internet.endpoints import UNIXServerEndpoint, quoteStringArgument, serverFromString
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import getPlugins
 from twisted.protocols.haproxy import proxyEndpoint
 
 from echoproto.server.endpoint_string import KINDS, MAX_PORT, REFUSED, TLS_FORM, parse
 from echoproto.server.sockets import BACKLOG, SOCKET_BUFFER, TCPEndpoint, prepare, resolve
+from echoproto.server.unix_socket import UnixEndpoint
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -85,7 +86,7 @@ def make_listener(reactor: Any, where: str, buffer: int = SOCKET_BUFFER) -> List
     backlog = int(given.get("backlog", BACKLOG))
     if kind == "unix":
         mode, lock = int(given.get("mode", "666"), 8), given.get("lockfile") != "0"
-        endpoint = UNIXServerEndpoint(reactor, given["address"], backlog, mode, lock)
+        endpoint = UnixEndpoint(reactor, given["address"], backlog, mode, lock=lock)
         return Listener(where, endpoint, None, buffer)
     if kind == "systemd":
         return Listener(where, _from_systemd(reactor, where, given["domain"]), None, buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def _handler(name: str, default: Any, about: Declaration) -> Callable[..., None]
             value = about.value_of(text)
         except ValueError as error:
             option = name.replace("_", "-")
-            raise usage.UsageError(f"--{option} {text}: {error}") from None
+            raise usage.UsageError(f"--{option} {shown(text)}: {error}") from None
         if isinstance(default, tuple):
             value = self._given.get(name, ()) + value
         self._given[name] = value
@@ -71,6 +72,11 @@ for _name, _default, _about in declarations():
     _method = _handler(_name, _default, _about)
     for _option in filter(None, [_name, _about.letter]):
         setattr(Options, f"opt_{_option}", _method)
+
+
+def shown(text: str) -> str:
+    """Return `text` for a message of one line: quoted if it would not be seen as it is."""
+    return text if re.fullmatch(r"\S+", text) and text.isprintable() else repr(text)
 
 
 def refuse(what: str) -> NoReturn:

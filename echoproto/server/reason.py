@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from echoproto.server.connection import ServerConnection
 
-_ALERT: Final = re.compile(r"(?:tlsv\d+|sslv3|ssl/tls) alert (.+)")
+_ALERT: Final = re.compile(r"(?:tlsv\d+|sslv3|ssl/tls|tls) alert (.+)")
 _NOISE: Final = re.compile(r"\[[^]]*\] ?| ?\(_ssl\.c:\d+\)")  # around the text of an SSLError
 
 

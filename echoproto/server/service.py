@@ -20,7 +20,7 @@ from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import ServedFactory
 from echoproto.server.listener import make_listener
 from echoproto.server.log import ConnectionLog, show_address
-from echoproto.server.options import Options, refuse
+from echoproto.server.options import Options, refuse, shown
 from echoproto.server.program_log import take_over
 from echoproto.server.refusals import Refusals
 from echoproto.server.registry import Registry
@@ -170,7 +170,7 @@ def makeService(options: Options) -> EchoService:
         try:
             listeners.append(make_listener(reactor, where, settings.socket_buffer))
         except ValueError as error:
-            refuse(f"--listen {where}: {error}")
+            refuse(f"--listen {shown(where)}: {error}")
     factory = Factory()
     factory.noisy = False
     factory.protocol = partial(

@@ -144,5 +144,6 @@ def resolve(host: str, port: int, family: socket.AddressFamily) -> list[Any]:
             host or None, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError) as error:
-        raise ValueError(f"no address for host {host!r}: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"no address for host {host!r}: {why}") from None
     return [sockaddr for *_, sockaddr in found]

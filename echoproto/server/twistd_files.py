@@ -32,8 +32,15 @@ def check_files(options: Mapping[str, Any]) -> None:
         _remove_stale(Path(pidfile))
     if options["chroot"]:
         return
-    if pidfile:
-        _check_writable(Path(pidfile), "--pidfile FILE, or --pidfile= for none")
+    rundir = Path(options["rundir"])
+    try:
+        (rundir / "..").stat()  # fails if it cannot become the working folder
+    except OSError as error:
+        raise SystemExit(
+            f"twistd echo: cannot run in {rundir}: {error.strerror}; give twistd another --rundir"
+        ) from None
+    if pidfile:  # twistd writes it when it has changed to that folder
+        _check_writable(rundir / pidfile, "--pidfile FILE, or --pidfile= for none")
     if not (options["nodaemon"] or options["debug"] or options["syslog"] or options["logger"]):
         _check_writable(Path(logfile or "twistd.log"), "--logfile FILE or --syslog")
     elif logfile and logfile != "-" and not (options["syslog"] or options["logger"]):
@@ -46,11 +53,16 @@ def _remove_stale(pidfile: Path) -> None:
         pid = int(text or 0)  # it is empty if the system stopped as it was written
     except (OSError, ValueError):  # twistd handles both
         return
-    if pid == os.getpid() or not _may_be_twistd(pid):
+    if is_stale(pid):
         with suppress(OSError):
             pidfile.unlink()
             message = f"twistd echo: {pidfile} was left over, and is removed"
             print(message, file=sys.stderr)  # noqa: T201
+
+
+def is_stale(pid: int) -> bool:
+    """Whether a file that names the process `pid` is left over from a server that was killed."""
+    return pid == os.getpid() or not _may_be_twistd(pid)
 
 
 def _may_be_twistd(pid: int) -> bool:

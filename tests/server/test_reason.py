@@ -171,6 +171,10 @@ def tls_error(text, reason=None):
         ),
         (SSL.Error([("SSL routines", "", "http request")]), "TLS: http request"),
         (SSL.Error([("a", "", "bad record mac"), ("b", "", "failure")]), "TLS: bad record mac"),
+        (
+            SSL.Error([("SSL routines", "", "tls alert bad certificate")]),
+            "TLS: the client does not accept the certificate (bad certificate)",
+        ),
         (SSL.Error([]), "TLS: failed"),
         (SSL.Error(), "TLS: failed"),
         (SSL.SysCallError(-1, "Unexpected EOF"), "TLS: unexpected eof"),

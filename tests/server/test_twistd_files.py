@@ -22,7 +22,7 @@ LISTEN = ["--listen", "127.0.0.1:0"]
 
 def options(**given):
     names = ["pidfile", "logfile", "chroot", "nodaemon", "debug", "syslog", "logger"]
-    return dict.fromkeys(names) | {"nodaemon": True} | given
+    return dict.fromkeys(names) | {"nodaemon": True, "rundir": "."} | given
 
 
 def is_removed(pidfile, text):
@@ -149,6 +149,16 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(arguments, messa
 
 
 @pytest.mark.parametrize(
+    ("folder", "why"), [("/nosuch", "No such file or directory"), ("/dev/null", "Not a directory")]
+)
+def test_a_folder_to_run_in_that_is_none_is_one_line_and_status_1(folder, why):
+    done = run(BIN / "twistd", "-n", "--pidfile=", "--rundir", folder, "echo", *LISTEN)
+    assert (done.returncode, done.stdout) == (1, b"")
+    expected = f"twistd echo: cannot run in {folder}: {why}; give twistd another --rundir\n"
+    assert done.stderr.decode() == expected
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"logfile": "-"},
@@ -157,6 +167,7 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(arguments, messa
         {"nodaemon": False, "logfile": "{}/log"},
         {"pidfile": "{}/pid", "logfile": "{}/log"},
         {"pidfile": "/nosuch/pid", "chroot": "/srv"},
+        {"pidfile": "twistd.pid", "rundir": "{}"},
     ],
 )
 def test_files_that_can_be_written_or_are_not_are_no_mistake(given, tmp_path, monkeypatch):
