@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 5.0
 """Seconds without progress after which the socket is closed as it is."""
 
+MAX_TIME: Final = 60.0
+"""Seconds after which it is closed in any case: a peer may acknowledge a byte now and then."""
+
 INTERVAL: Final = 0.05
 """Seconds between two questions to the system whether everything has been acknowledged."""
 
@@ -35,7 +38,7 @@ def shut_down(sock: socket.socket, loop: AbstractEventLoop) -> None:
     Raises OSError if the connection is lost already.
     """
     sock.shutdown(socket.SHUT_WR)
-    if not _discard(sock) and _unacknowledged(sock):
+    if not _discard(sock) and unacknowledged(sock.fileno()):
         _Lingering(_Socket(fileno=os.dup(sock.fileno())), loop)
 
 
@@ -50,9 +53,12 @@ def _discard(sock: socket.socket) -> bool:
     return False
 
 
-def _unacknowledged(sock: socket.socket) -> int:
-    """Return the number of bytes that the peer has not acknowledged: SIOCOUTQ (tcp(7))."""
-    answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+def unacknowledged(descriptor: int) -> int:
+    """Return the number of bytes that the peer has not acknowledged: SIOCOUTQ (tcp(7)).
+
+    Raises OSError if `descriptor` is not a socket, or the system does not know.
+    """
+    answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
     return int(struct.unpack("i", answer)[0])
 
 
@@ -68,8 +74,8 @@ class _Lingering:
     def __init__(self, sock: socket.socket, loop: AbstractEventLoop) -> None:
         self._sock = sock
         self._loop = loop
-        self._left = _unacknowledged(sock)
-        self._moved = loop.time()
+        self._left = unacknowledged(sock.fileno())
+        self._began = self._moved = loop.time()
         loop.add_reader(sock, self._read)
         self._timer = loop.call_later(INTERVAL, self._check)
 
@@ -82,10 +88,10 @@ class _Lingering:
             self._close()
 
     def _check(self) -> None:
-        left, now = _unacknowledged(self._sock), self._loop.time()
+        left, now = unacknowledged(self._sock.fileno()), self._loop.time()
         if left != self._left:
             self._left, self._moved = left, now
-        if not left or now - self._moved > TIMEOUT:
+        if not left or now - self._moved > TIMEOUT or now - self._began > MAX_TIME:
             self._close()
         else:
             self._timer = self._loop.call_later(INTERVAL, self._check)

@@ -7,11 +7,9 @@ peer brings about can then destroy nothing.
 
 from __future__ import annotations
 
-import fcntl
-import struct
-import termios
 from typing import Any
 
+from echoproto.reactor.lingering import unacknowledged
 from echoproto.server.wrappers import bottom_transport
 
 
@@ -35,7 +33,6 @@ def _in_transport(bottom: Any) -> int:
 
 def _in_system(bottom: Any) -> int:
     try:
-        answer = fcntl.ioctl(bottom.fileno(), termios.TIOCOUTQ, bytes(4))
+        return unacknowledged(bottom.fileno())
     except (AttributeError, OSError, ValueError):  # it is lost, or not a socket
         return 0
-    return int(struct.unpack("i", answer)[0])

@@ -86,7 +86,8 @@ def test_the_socket_is_closed_when_the_peer_is_gone(lingering):
 
 
 @only_uvloop
-def test_a_peer_that_never_reads_is_let_go(lingering, monkeypatch):
-    monkeypatch.setattr(module, "TIMEOUT", 0.1)
+@pytest.mark.parametrize("limit", ["TIMEOUT", "MAX_TIME"])
+def test_a_peer_that_never_reads_is_let_go(lingering, monkeypatch, limit):
+    monkeypatch.setattr(module, limit, 0.1)
     _, closed = lingering
     assert closed.wait(DEADLINE)
