@@ -169,7 +169,7 @@ class Ending:
 
     def _wait_or_end(self, before: int) -> None:
         unsent = self._connection.unsent
-        if unsent < before:
+        if 0 < unsent < before:
             self._wait(unsent)
         else:
             self.handle(EndingEvent.TIME_UP)

@@ -96,13 +96,15 @@ def test_time_is_up_once_and_not_after_the_connection_was_lost():
     assert not recorded.clock.getDelayedCalls()
 
 
-def test_time_is_not_up_while_what_was_sent_is_on_its_way():
+@pytest.mark.parametrize("left", [100, 0], ids=["nothing moves", "all has arrived"])
+def test_time_is_not_up_while_what_was_sent_is_on_its_way(left):
     recorded = Recorded()
     recorded.unsent = 300
     recorded.ending.handle(EndingEvent.FINISH)
     recorded.ending.handle(EndingEvent.SENT)
-    for recorded.unsent in (200, 100, 0):
+    for recorded.unsent in (200, 100):
         recorded.clock.advance(LINGER)
     assert recorded.done == [Action.HALF_CLOSE]
+    recorded.unsent = left
     recorded.clock.advance(LINGER)
     assert recorded.done == [Action.HALF_CLOSE, Action.CLOSE]
