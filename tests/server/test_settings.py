@@ -93,5 +93,5 @@ def test_a_wrong_value_is_one_line_and_status_2(name, text, message, letter, cap
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"twistd echo: {option} {text}: {message}")
+    assert err.startswith(f"twistd echo: {option} {text or repr(text)}: {message}")
     assert err.count("\n") == 1
