@@ -100,7 +100,11 @@ class EchoService(Service):
     def _listening(self, port: IListeningPort) -> None:
         self._refusals.watch(port)
         self._ports.append(port)
-        log.info("listening on {address}", address=show_address(port.getHost()))
+        # Whoever has read this line may connect, and may send the signals that stop the server.
+        reactor: Any = self._reactor
+        reactor.callWhenRunning(
+            log.info, "listening on {address}", address=show_address(port.getHost())
+        )
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, and deliver data in flight; fires when every connection is closed."""
