@@ -75,8 +75,8 @@ def test_a_log_that_nobody_reads_stops_neither_clients_nor_sigterm(program, reac
     assert log.endswith("\n")
 
 
-def test_what_did_not_fit_is_reported_once_when_the_log_is_read_again(reactor):
-    with unread(*twistd(reactor)) as (process, port, reader):
+def test_what_did_not_fit_is_reported_once_when_the_log_is_read_again():
+    with unread(*twistd("uvloop")) as (process, port, reader):
         for _ in range(6500):
             echo(port)
         with reading(reader) as log:
