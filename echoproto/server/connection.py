@@ -546,7 +546,7 @@ class ServerConnection:
 
     def resume(self, who: int) -> None:
         """Resume for `who`; deliver and read only if nothing else has paused."""
-        if self.is_lost:
+        if self.ending is not None and self.is_lost:
             return
         self.paused &= ~who
         holds_lines = hasattr(self.protocol, "paused")

@@ -163,22 +163,35 @@ class LineProtocol(LineReceiver):
         transport = self.transport or _Open
         connection = transport if isinstance(transport, ServerConnection) else _Open
         budget = connection.budget  # each line, and each piece of raw data, takes one item
-        why, is_done = None, False
+        why, is_done, is_single = None, False, True
         self.__busy = True
         try:
             while not (why or is_done or self.paused or connection.disconnecting):
                 if not length_hint(budget):
                     budget = connection.end_turn()
-                elif self.line_mode:
-                    why, is_done = self.__deliver_lines(splitter, transport, budget)
-                elif raw := splitter.take_raw():
-                    why = self.rawDataReceived(raw)
+                elif not self.line_mode:
+                    raw = splitter.take_raw()
+                    why = self.rawDataReceived(raw) if raw else None
+                    is_done = not raw
+                    next(budget, None)
+                elif is_single and (line := self.__take_line(splitter)) is not None:
+                    why = self.lineReceived(line)
+                    is_done = transport.disconnecting
+                    # Without a change, a block of lines is next.
+                    is_single = not self.line_mode or self.delimiter is not splitter.delimiter
                     next(budget, None)
                 else:
-                    is_done = True
+                    why, is_done = self.__deliver_lines(splitter, transport, budget)
+                    is_single = True
         finally:
             self.__busy = False
         return why
+
+    def __take_line(self, splitter: LineSplitter) -> bytes | None:
+        delimiter, max_length = self.delimiter, self.MAX_LENGTH
+        if delimiter is not splitter.delimiter or max_length != splitter.max_length:
+            splitter.configure(delimiter, max_length)
+        return splitter.take_line()
 
     def __deliver_lines(
         self, splitter: LineSplitter, transport: Any, budget: Iterator[None]
@@ -236,8 +249,10 @@ class LineProtocol(LineReceiver):
 
     def resumeProducing(self) -> None:
         """Deliver pending data, unless the connection is closed."""
-        if not (isinstance(self.transport, ServerConnection) and self.transport.disconnecting):
+        if not isinstance(self.transport, ServerConnection):
             super().resumeProducing()
+        elif not self.transport.disconnecting:
+            self.transport.resumeProducing()  # which delivers, too
 
     def setLineMode(self, extra: bytes = b"") -> Any:
         """Switch to line mode. `extra` is processed before the pending bytes."""

@@ -87,12 +87,9 @@ class ServerTelnet(TelnetCodec):
         return self._scanner.take_rest()
 
     def data_of(self, data: bytes) -> bytes:
-        """Return `data` without the key that PuTTY sends after EL. Needed only if `after_el`."""
-        if self.after_el:
-            self.after_el = False
-            if data[0] in _KEYS_OF_EL and self.is_nvt:
-                return data[1:]
-        return data
+        """Return `data` without the key that PuTTY sends after EL. Call this only if `after_el`."""
+        self.after_el = False
+        return data[1:] if data[0] in _KEYS_OF_EL and self.is_nvt else data
 
     def dispatch(self, event: Any) -> None:
         """Call the protocol's method for `event`."""

@@ -54,10 +54,9 @@ MIN_BLOCK: Final = 64
 MAX_BLOCK: Final = 64 * 1024
 """Smallest and largest block: the number of bytes that are split at a time.
 
-The first block is a single line, if that is simple; otherwise it has MIN_BLOCK bytes. Each block is
-twice as long as the one before, up to MAX_BLOCK. A caller that takes the rest in the middle of a
-block, or changes the delimiter there, discards the lines that are split but not taken. The next
-block is then again a single line. A caller that does this after every line wastes no splitting.
+The first block has MIN_BLOCK bytes. Each block is twice as long as the one before, up to MAX_BLOCK.
+A caller that takes the rest in the middle of a block, or changes the delimiter there, discards the
+lines that are split but not taken. The next block then has MIN_BLOCK bytes again.
 """
 
 MIN_RAW: Final = 512
@@ -69,7 +68,7 @@ puts most of the bytes back every time therefore wastes no more copying than it 
 """
 
 _MAX_SINGLE: Final = 1024
-"""How far, in bytes, `_split_one` looks for the end of a line."""
+"""How far, in bytes, `take_line` looks for the end of a line."""
 
 _LARGE_LIMIT: Final = 4 * 1024
 """Smallest `max_length`, in bytes, that also bounds the block.
@@ -126,6 +125,7 @@ class LineSplitter:
         "_block",
         "_block_size",
         "_idle",
+        "_is_whole",
         "_line_count",
         "_lines",
         "_max_block",
@@ -165,6 +165,7 @@ class LineSplitter:
         self._after_cr = False  # the last line ended with CR: a following LF or NUL belongs to it
         self._skipping = False  # inside a line that was too long
         self._was_cut = False  # the next line is the rest of one that `cut` has cut
+        self._is_whole = not keep_ends  # `unsplit`, from `_pos` on, is all that is pending
         self._idle = not keep_ends  # nothing is pending or unfinished: `take` may split at once
         self.configure(delimiter, max_length)
 
@@ -199,8 +200,33 @@ class LineSplitter:
         if len(lines) == 1:
             return lines[0]
         self._block, self._lines, self._remaining = data, lines, iter(lines)
-        self._idle = False
+        self._idle = self._is_whole = False
         return None
+
+    def take_line(self) -> bytes | None:
+        """Take the next line, if no line after it is split yet and its end is near.
+
+        Otherwise return None; `split` then returns the lines. A caller that stops after every line
+        uses this, because it would use only one line of a block.
+        """
+        if not self._is_whole:
+            return None
+        data, start, delimiter = self.unsplit, self._pos, self.delimiter
+        if delimiter is ANY_LINE_END:
+            end = data.find(b"\n", start, start + _MAX_SINGLE)
+            after = end + 1
+            if end > start and data[end - 1] == _CR:
+                end -= 1
+            if end > start and data.find(b"\r", start, end) >= 0:
+                return None
+        else:
+            end = data.find(delimiter, start, start + _MAX_SINGLE)
+            after = end + len(delimiter)
+        if end < 0 or (self.max_length is not None and end - start > self.max_length):
+            return None
+        self._pos = after
+        self._line_count += 1
+        return data[start:end]
 
     def split(self) -> Iterator[bytes]:
         """Return an iterator over the next lines. It is empty when no complete line is pending.
@@ -209,8 +235,7 @@ class LineSplitter:
         iterator after any line; the next call returns the lines that were not taken. Raises
         LineTooLongError in place of each line that is too long, once for each.
         """
-        is_split = length_hint(self._remaining) > 0
-        if not (is_split or (self._block_size == MIN_BLOCK and self._split_one())):
+        if not length_hint(self._remaining):
             self._split_next_block()
         return self._remaining
 
@@ -223,6 +248,7 @@ class LineSplitter:
             return False
         self._block = self._block[-1:]
         self._idle = not (self._partial or self._after_cr or self._skipping or self.keep_ends)
+        self._is_whole = self._idle
         return True
 
     @property
@@ -270,7 +296,8 @@ class LineSplitter:
 
     def take_raw(self) -> bytes:
         """Take what `take_rest` would take, or the first part of it; b"" if there is nothing."""
-        self._rewind()
+        if not self._is_whole:
+            self._rewind()
         start = self._pos
         raw = self.unsplit[start : start + self._raw_size]
         if self._raw_size < MAX_RAW:
@@ -285,19 +312,19 @@ class LineSplitter:
 
         If a line that was too long was being skipped, its rest is no longer skipped.
         """
-        self._rewind()
+        if not self._is_whole:
+            self._rewind()
+            self._skipping = False
+            self._after_cr = self._after_cr and not data
+            self._is_whole = not (self._after_cr or self.keep_ends)
         self._prepend(data)
-        if data:
-            self._after_cr = False
-        self._skipping = self._idle = False
+        self._idle = False
         self._raw_size = MIN_RAW
 
     def _rewind(self) -> None:
         """Undo the splitting of everything that was not taken."""
         self._block_size = MIN_BLOCK
         remaining = length_hint(self._remaining)
-        if not (remaining or self._partial or self._after_cr or self._skipping):
-            return
         if self._skipping:
             self._partial.clear()
         if remaining:
@@ -314,6 +341,7 @@ class LineSplitter:
         if self._pos < len(self.unsplit):
             self._after_cr = False
             self._skipping = False  # the rest contains the end of the line that was skipped
+        self._is_whole = not (self._after_cr or self._skipping or self.keep_ends)
 
     def _prepend(self, data: bytes) -> None:
         """Put `data` in front of `unsplit`. It is nearly always there already, before `_pos`."""
@@ -354,7 +382,7 @@ class LineSplitter:
         if delimiter is self.delimiter and max_length == self.max_length:
             return
         same = delimiter == self.delimiter and type(delimiter) is type(self.delimiter)
-        if not (self._skipping or (same and max_length == self.max_length)):
+        if not (self._is_whole or self._skipping or (same and max_length == self.max_length)):
             self._rewind()  # what is pending is then split by the new delimiter and limit
         self.delimiter = delimiter
         self.max_length = max_length
@@ -364,6 +392,7 @@ class LineSplitter:
 
     def _split_next_block(self) -> None:
         """Split the next block into `_lines`. Raises LineTooLongError."""
+        self._is_whole = False
         if self._pos == len(self.unsplit):
             self.unsplit, self._pos, self._block = b"", 0, self._block[-1:]
             return
@@ -396,28 +425,6 @@ class LineSplitter:
             self._partial.clear()
         self._after_cr = self.delimiter is ANY_LINE_END and self._block[-1] == _CR
         self._set_lines(lines)
-
-    def _split_one(self) -> bool:
-        """Split one line into `_lines`, if this is simple. Return whether it was."""
-        if self._after_cr or self._partial or self._skipping or self.keep_ends:
-            return False
-        data, start, delimiter = self.unsplit, self._pos, self.delimiter
-        if delimiter is ANY_LINE_END:
-            end = data.find(b"\n", start, start + _MAX_SINGLE)
-            after = end + 1
-            if end > start and data[end - 1] == _CR:
-                end -= 1
-            if end > start and data.find(b"\r", start, end) >= 0:
-                return False
-        else:
-            end = data.find(delimiter, start, start + _MAX_SINGLE)
-            after = end + len(delimiter)
-        if end < 0 or (self.max_length is not None and end - start > self.max_length):
-            return False
-        self._block, self._pos = data[start:after], after
-        self._block_size = 2 * MIN_BLOCK
-        self._set_lines([data[start:end]])
-        return True
 
     def _set_lines(self, lines: list[bytes]) -> None:
         self._lines = lines
