@@ -49,7 +49,7 @@ NOT_PROMISED = {
         *["clock", "close", "deliver_end", "half_close", "handle_ending", "is_open", "notify_end"],
         *["disconnecting", "ending", "pause", "paused", "read_lost", "reason", "resume", "stack"],
         *["take_over", "telnet_started", "transport", "budget", "end_turn", "spend", "is_lost"],
-        *["end_handshake", "pause_for_turn"],
+        *["end_handshake", "pause_for_turn", "drop"],
     },
 }
 """The members, by class, of which the reference says nothing on purpose."""

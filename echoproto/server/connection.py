@@ -17,6 +17,7 @@ from itertools import islice
 from operator import attrgetter, length_hint
 from typing import TYPE_CHECKING, Any, Final
 
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableDescriptor,
@@ -401,6 +402,15 @@ class ServerConnection:
         """
         can_wait = not self._has_tls or (self.stack is not None and self.stack.peer_answers_end)
         self.handle_ending(EndingEvent.FINISH if can_wait else EndingEvent.CLOSE)
+
+    def drop(self) -> None:
+        """Close the connection at once, without a reset.
+
+        The system still sends what it has. What the transport has not passed to it is lost.
+        """
+        self.handle_ending(EndingEvent.ABORT)
+        self.reason = Failure(ConnectionAborted())
+        bottom_transport(self.transport).connectionLost(connectionDone)
 
     def loseWriteConnection(self) -> None:
         """Half-close as soon as everything has been sent; close, where half-close is impossible."""

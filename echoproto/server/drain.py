@@ -6,8 +6,9 @@ For each connection:
    written is sent, and then the end. What still arrives is dropped.
 2. A peer that goes on sending gets DRAIN_TIMEOUT seconds. One that reads slowly, so that the
    connection is paused, gets the time that it takes to serve what can have been in flight.
-3. As long as what we have written moves, it has all the time that it takes. A connection on which
-   nothing moves for STALL seconds is reset: its peer does not read, and cannot get the rest.
+3. As long as what we have written moves, it has all the time that it takes. If nothing moves for
+   STALL seconds, the peer does not read: our side ends, and after as long again the connection is
+   dropped. The peer can still read what the system has by then. Nothing is reset.
 4. When everything has reached the peer, and it has ended its side or is quiet, the connection
    closes. If the peer goes on sending, it closes after the timeout of `ending`.
 """
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.task import deferLater
 
 from echoproto.server.backpressure import BY_TRANSPORT
-from echoproto.server.ending import LINGER, EndingEvent
+from echoproto.server.ending import EndingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,8 +41,8 @@ DRAIN_TIMEOUT: Final = 5.0
 MAX_IN_FLIGHT: Final = 8 << 20
 """Number of bytes that systems hold at most between two programs, or somewhat more (tcp(7))."""
 
-STALL: Final = LINGER + 1
-"""Seconds without progress after which a connection is reset."""
+STALL: Final = 5.0
+"""Seconds without progress after which our side ends, and then the connection."""
 
 
 async def drain(connections: Collection[ServerConnection], clock: IReactorTime) -> None:
@@ -84,10 +85,12 @@ class _Draining:
         is_slow = connection.paused & BY_TRANSPORT and (
             connection.bytes_received - self._first < MAX_IN_FLIGHT
         )
-        if not connection.disconnecting and (is_quiet or (is_late and not is_slow)):
-            connection.finish()
-            self._received, self._moved = None, now
-        elif connection.disconnecting and is_quiet and not unsent:
+        is_stalled = now - self._moved >= STALL
+        if not connection.disconnecting:
+            if is_quiet or is_stalled or (is_late and not is_slow):
+                connection.finish()
+                self._received, self._moved = None, now
+        elif is_quiet and not unsent:
             connection.handle_ending(EndingEvent.TIME_UP)
-        elif now - self._moved >= STALL:
-            connection.abortConnection()
+        elif is_stalled:
+            connection.drop()

@@ -266,14 +266,14 @@ def test_what_is_idle_is_closed_and_what_is_in_flight_is_delivered(running, prot
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_peer_that_never_reads_is_reset(running):
+def test_a_peer_that_never_reads_can_still_read_what_the_system_has(running):
     observer = Observer()
     registry, port = listen(running, Recorder, [observer])
     client = running.connect(port)
+    client.sendall(b"x" * 100_000)  # some of which is unread when the connection ends
     running.call(running.accepted().write, MUCH)
     draining(running, registry)()
-    with pytest.raises(ConnectionResetError):
-        receive_all(client)
+    assert 0 < len(receive_all(client)) < len(MUCH)
     assert isinstance(observer.reasons[0], ConnectionAborted)
     assert not registry.connections
 
