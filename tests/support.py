@@ -256,6 +256,18 @@ def start(*command, **kwargs):
             process.kill()
 
 
+@contextmanager
+def watched(*command, **kwargs):
+    """A process for the time of the block, and what it writes."""
+    with start(*command, stderr=subprocess.STDOUT, **kwargs) as process:
+        log = Output(process.stdout)
+        try:
+            yield process, log
+        finally:
+            process.kill()
+            log.wait_for_end()
+
+
 def eventually(condition, what):
     """Poll `condition` until it holds; its value. For what gives no event to wait for."""
     deadline = monotonic() + DEADLINE

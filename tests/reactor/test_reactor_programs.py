@@ -6,28 +6,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from support import BIN, DEADLINE, Output, connect, eventually, receive_all, run, start
+from support import BIN, DEADLINE, connect, eventually, receive_all, run, watched
 
 KINDS = ["uvloop", "epoll"]
-
-
-@contextmanager
-def program(*command, **kwargs):
-    """A process, and what it writes."""
-    with start(*command, stderr=subprocess.STDOUT, **kwargs) as process:
-        log = Output(process.stdout)
-        try:
-            yield process, log
-        finally:
-            process.kill()
-            log.wait_for_end()
 
 
 def script(kind, body):
@@ -125,7 +112,7 @@ def test_another_plugin_runs_on_it(tmp_path):
     (tmp_path / "hello.txt").write_text("hello")
     command = [BIN / "twistd", "-n", "--pidfile=", "--reactor", "uvloop", "web",
                "--listen", "tcp:0:interface=127.0.0.1", "--path", tmp_path]  # fmt: skip
-    with program(*command, cwd=tmp_path) as (_, log):
+    with watched(*command, cwd=tmp_path) as (_, log):
         with connect(port_in(log)) as client:
             client.sendall(b"GET /hello.txt HTTP/1.0\r\n\r\n")
             answer = receive_all(client)
@@ -136,7 +123,7 @@ def test_another_plugin_runs_on_it(tmp_path):
 def test_twist_runs_on_it(tmp_path):
     command = [BIN / "twist", "--reactor", "uvloop", "web", "--listen",
                "tcp:0:interface=127.0.0.1", "--path", tmp_path]  # fmt: skip
-    with program(*command, cwd=tmp_path) as (process, log):
+    with watched(*command, cwd=tmp_path) as (process, log):
         with connect(port_in(log)) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert receive_all(client).startswith(b"HTTP/1.0 200 OK")
@@ -154,7 +141,7 @@ reactor.addSystemEventTrigger("after", "shutdown", print, "ends", flush=True)
 reactor.run()
 print("over")
 """
-    with program(*script(kind, body)) as (process, log):
+    with watched(*script(kind, body)) as (process, log):
         log.wait_for("runs")
         process.send_signal(number)
         process.wait(DEADLINE)
@@ -228,7 +215,7 @@ def test_uvloop_that_does_not_work_leaves_the_list_of_reactors(without_uvloop, t
 
 def test_twistd_echo_chooses_uvloop_and_says_so(tmp_path):
     command = [BIN / "twistd", "-n", "--pidfile=", "echo", "--listen", "127.0.0.1:0"]
-    with program(*command, cwd=tmp_path) as (_, log):
+    with watched(*command, cwd=tmp_path) as (_, log):
         port_in(log)
         log.wait_for(r"reactor class: \S*UvloopReactor")
         assert "using Twisted's own reactor" not in log.text
@@ -236,7 +223,7 @@ def test_twistd_echo_chooses_uvloop_and_says_so(tmp_path):
 
 def test_twistd_echo_without_uvloop_uses_twisteds_reactor_and_says_so(without_uvloop, tmp_path):
     command = [BIN / "twistd", "-n", "--pidfile=", "echo", "--listen", "127.0.0.1:0"]
-    with program(*command, env=without_uvloop, cwd=tmp_path) as (_, log):
+    with watched(*command, env=without_uvloop, cwd=tmp_path) as (_, log):
         port = port_in(log)
         log.wait_for(r"using Twisted's own reactor: .*")
         log.wait_for(r"reactor class: \S*epollreactor\.EPollReactor")
@@ -249,7 +236,7 @@ def test_twistd_echo_without_uvloop_uses_twisteds_reactor_and_says_so(without_uv
 def test_a_reactor_that_is_named_is_the_one_that_runs(tmp_path):
     command = [BIN / "twistd", "-n", "--pidfile=", "--reactor", "poll", "echo", "--listen",
                "127.0.0.1:0"]  # fmt: skip
-    with program(*command, cwd=tmp_path) as (_, log):
+    with watched(*command, cwd=tmp_path) as (_, log):
         log.wait_for(r"reactor class: \S*PollReactor")
         with connect(port_in(log)) as client, suppress(ConnectionError):
             client.sendall(b"hello")

@@ -22,7 +22,7 @@ from echoproto.server.protocol import LineProtocol
 from echoproto.server.registry import Registry
 from reactor.running import Recorder
 from reactor.tls_peer import TLSPeer
-from support import receive_all, receive_exactly
+from support import DEADLINE, receive_all, receive_exactly
 
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
@@ -328,6 +328,36 @@ def test_a_tls_connection_drains_with_close_notify(
         assert receive_all(peer.sock) == b""
     wait()
     assert not registry.connections
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_peer_that_reads_slowly_gets_the_echo_of_all_that_was_in_flight(running):
+    registry, port = listen(running, EchoProtocol)
+    client = running.connect(port)
+    running.accepted()
+    sent = fill(client)
+    wait = draining(running, registry)
+    received, started = 0, monotonic()
+    while received < sent:
+        # Slowly: what was in flight takes several times as long as one that goes on sending gets.
+        select.select([], [], [], max(received / sent * 2 - (monotonic() - started), 0))
+        data = client.recv(1 << 16)
+        assert data
+        received += len(data)
+    assert client.recv(1) == b""
+    client.close()
+    wait()
+
+
+def fill(client):
+    """Send until every buffer on the way is full; the number of bytes sent."""
+    client.settimeout(0.2)
+    sent = 0
+    with suppress(TimeoutError):
+        while True:
+            sent += client.send(b"x" * 65536)
+    client.settimeout(DEADLINE)
+    return sent
 
 
 @pytest.mark.usefixtures("quick")

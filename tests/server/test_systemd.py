@@ -5,9 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import stat
-import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from echoproto.server.listener import Listener
 from echoproto.server.registry import Registry
 from echoproto.server.service import EchoService
 from echoproto.server.systemd import SystemdEndpoint
-from support import BIN, DEADLINE, Output, receive_all, receive_exactly
+from support import BIN, DEADLINE, receive_all, receive_exactly, watched
 
 WRAPPER = """
 import os, sys
@@ -47,22 +45,11 @@ def dial(sock):
     return client
 
 
-@contextmanager
 def activated(sock, where, reactor="uvloop"):
     """Run `twistd -n echo` as systemd does, with a socket as descriptor 3."""
     twistd = [BIN / "twistd", "-n", "--pidfile=", "--reactor", reactor, "echo", "-l", where]
-    with subprocess.Popen(
-        [sys.executable, "-c", WRAPPER, str(sock.fileno()), *twistd],
-        pass_fds=[sock.fileno()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        log = Output(process.stdout)
-        try:
-            yield process, log
-        finally:
-            process.kill()
-            log.wait_for_end()
+    number = sock.fileno()
+    return watched(sys.executable, "-c", WRAPPER, str(number), *twistd, pass_fds=[number])
 
 
 @pytest.mark.parametrize("which", ["index=0", "name=echo"])

@@ -141,7 +141,6 @@ def test_a_turn_passes_only_so_much_to_the_layers(piece, end):
                 wire.reactor.advance(1)
         if end:
             connection.readConnectionLost()
-        connection.dataReceived(b"") if not end else None
         writes.append(wire.value())
         assert wire.disconnecting == end
     assert parts[-1] == whole[-1]

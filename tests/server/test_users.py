@@ -52,7 +52,14 @@ EXCUSED = {
 """Tests that need not pass with LineProtocol, and why."""
 
 
-@pytest.mark.parametrize("names", TWISTED.values(), ids=TWISTED)
+@pytest.mark.parametrize(
+    "names",
+    [
+        # The tests of the web take as long as all others together.
+        pytest.param(names, id=name, marks=[pytest.mark.long] * (name == "web"))
+        for name, names in TWISTED.items()
+    ],
+)
 def test_twisted_passes_its_own_tests_with_ours(names, tmp_path):
     compare(names, tmp_path)
 
