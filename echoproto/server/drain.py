@@ -63,7 +63,7 @@ async def drain(connections: Collection[ServerConnection], clock: IReactorTime) 
 class _Draining:
     """What `drain` has seen of a connection."""
 
-    __slots__ = ("_connection", "_first", "_moved", "_received", "_unsent")
+    __slots__ = ("_connection", "_first", "_moved", "_paused", "_received", "_unsent")
 
     def __init__(self, connection: ServerConnection, now: float) -> None:
         self._connection = connection
@@ -71,6 +71,7 @@ class _Draining:
         self._received: int | None = None  # bytes
         self._unsent = connection.unsent
         self._moved = now  # when `_unsent` changed last
+        self._paused = now - DRAIN_TIMEOUT  # when it was paused last, because its peer was slow
 
     def look(self, now: float, *, is_late: bool) -> None:
         """Do what is next for the connection."""
@@ -82,7 +83,10 @@ class _Draining:
         if unsent != self._unsent:
             self._unsent, self._moved = unsent, now
         self._received = received
-        is_slow = connection.paused & BY_TRANSPORT and (
+        if connection.paused & BY_TRANSPORT:
+            self._paused = now
+        # A connection whose peer reads slowly is not paused at every look.
+        is_slow = now - self._paused < DRAIN_TIMEOUT and (
             connection.bytes_received - self._first < MAX_IN_FLIGHT
         )
         is_stalled = now - self._moved >= STALL
