@@ -157,7 +157,7 @@ class Bench:
     async def _connect(self) -> None:
         first = await self._open(0, self._target)
         # This avoids further look-ups of the name, and all connections use the same address.
-        address = replace(self._target, host=first.peer[0]) if first.peer else self._target
+        address = replace(self._target, host=first.peer) if first.peer else self._target
         places = asyncio.Semaphore(_MAX_CONNECTING)
 
         async def open_another(number: int) -> None:

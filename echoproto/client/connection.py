@@ -76,7 +76,7 @@ async def connect(
     async with connecting(target, timeout):
         tls = None
         if context := tls_context(target, insecure=insecure):
-            tls = TLS(context, server_side=False, server_hostname=target.host)
+            tls = TLS(context, server_side=False, server_hostname=target.server_name)
         connection = ClientConnection(target, await open_socket(target), tls, telnet, on_event)
         try:
             await connection.shake_hands()

@@ -104,9 +104,14 @@ class ClosedLoop(asyncio.Protocol):
         self._expected_since = 0.0
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """Host and port of the server; None on a Unix socket."""
-        return self._transport.get_extra_info("peername") or None
+    def peer(self) -> str:
+        """Address of the server, with its zone if it has one; empty on a Unix socket."""
+        match self._transport.get_extra_info("peername"):
+            case [host, _, _, zone] if zone and "%" not in host:
+                return f"{host}%{zone}"
+            case [host, *_]:
+                return str(host)
+        return ""
 
     @property
     def received(self) -> int:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import socket
@@ -45,9 +46,11 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
         async with asyncio.timeout(timeout):
             with tls_errors(what, _REASONS):
                 yield
-    except socket.gaierror as error:
-        raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
     except (OSError, UnicodeError) as error:
+        if wrong_zone := _wrong_zone(target, error):
+            raise NetworkError(f"{what}: {wrong_zone}") from None
+        if isinstance(error, socket.gaierror):
+            raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
         # The system's timeout has an errno; that of asyncio.timeout does not.
         is_ours = isinstance(error, TimeoutError) and not error.errno
         why = f"no answer in {timeout:g} seconds" if is_ours else reason(error)
@@ -79,7 +82,27 @@ def tls_errors(what: str, reasons: Mapping[str, str] | None = None) -> Iterator[
 
 def reason(error: Exception) -> str:
     """Return the system's text for the error, without the words that asyncio adds to it."""
+    number = _errno(error)
+    return os.strerror(number) if number else str(error)
+
+
+def _errno(error: Exception) -> int:
     number = getattr(error, "errno", None)
     if not number and (found := re.search(r"\[Errno (\d+)\]", str(error))):
         number = int(found[1])  # asyncio lists an error for each address: take the first
-    return os.strerror(number) if number else str(error)
+    return number or 0
+
+
+def _wrong_zone(target: Target, error: Exception) -> str:
+    """Return what is wrong with the zone of the target's IPv6 address, or "" if it is not that.
+
+    Where the zone is missing or does not exist, the system's words mislead: "Invalid argument".
+    """
+    interfaces = {str(word) for interface in socket.if_nameindex() for word in interface}
+    there_are = f"the interfaces are {', '.join(name for _, name in socket.if_nameindex())}"
+    if target.zone and target.zone not in interfaces:
+        return f"there is no network interface {target.zone!r}; {there_are}"
+    is_link_local = re.match("fe[89ab].:", target.host, re.IGNORECASE)  # RFC 4291, section 2.5.6
+    if is_link_local and not target.zone and _errno(error) == errno.EINVAL:
+        return f"a link-local address needs an interface: {target.host}%INTERFACE; {there_are}"
+    return ""

@@ -49,7 +49,7 @@ async def open_transport(
         if target.path:
             await loop.create_unix_connection(lambda: protocol, sock=sock)
         else:
-            name = target.host if context else None
+            name = target.server_name if context else None
             await loop.create_connection(
                 lambda: protocol, sock=sock, ssl=context, server_hostname=name
             )
@@ -72,7 +72,7 @@ def tls_context(target: Target, *, insecure: bool) -> ssl.SSLContext | None:
 
 async def _connect_tcp(target: Target) -> socket.socket:
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = await loop.getaddrinfo(target.ascii_host, target.port, type=socket.SOCK_STREAM)
     sock = await aiohappyeyeballs.start_connection(
         addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
     )
@@ -86,7 +86,7 @@ async def _connect_unix(target: Target) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, target.path)
+        await asyncio.get_running_loop().sock_connect(sock, target.unix_address)
     except BaseException:
         sock.close()
         raise
