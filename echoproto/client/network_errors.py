@@ -12,30 +12,15 @@ import re
 import socket
 import ssl
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from echoproto.client.tls import tls_reason
 from echoproto.errors import NetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
 
     from echoproto.client.target import Target
-
-# OpenSSL's names for errors, and what they mean for the user during the handshake.
-_NOT_TLS: Final = "it does not speak TLS"
-_REASONS: Final = {
-    "HTTP_REQUEST": _NOT_TLS,
-    "PACKET_LENGTH_TOO_LONG": _NOT_TLS,
-    "RECORD_LAYER_FAILURE": _NOT_TLS,
-    "UNEXPECTED_MESSAGE": _NOT_TLS,
-    "WRONG_VERSION_NUMBER": _NOT_TLS,
-    "TLSV1_ALERT_PROTOCOL_VERSION": "it supports none of our TLS versions",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it requires a client certificate",
-    "UNEXPECTED_EOF_WHILE_READING": "it closed during the TLS handshake",
-}
-
-# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
-_ANOTHER_NAME: Final = (62, 64)
 
 
 @asynccontextmanager
@@ -44,7 +29,7 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
     what = f"cannot connect to {target.name}"
     try:
         async with asyncio.timeout(timeout):
-            with tls_errors(what, _REASONS):
+            with tls_errors(what):
                 yield
     except (OSError, UnicodeError) as error:
         if wrong_zone := _wrong_zone(target, error):
@@ -58,32 +43,20 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
 
 
 @contextmanager
-def tls_errors(what: str, reasons: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Raise NetworkError if TLS fails in the block; its message begins with `what`.
-
-    `reasons` translates OpenSSL's names for errors.
-    """
+def tls_errors(what: str) -> Iterator[None]:
+    """Raise NetworkError if TLS fails in the block; its message begins with `what`."""
     try:
         yield
-    except ssl.SSLCertVerificationError as error:
-        if error.verify_code in _ANOTHER_NAME:
-            why, hint = "is for another name", "-k accepts any certificate"
-        else:
-            why = "is not trusted"
-            hint = "SSL_CERT_FILE names a file of certificates to trust; -k accepts any certificate"
-        raise NetworkError(
-            f"{what}: its certificate {why}: {error.verify_message} ({hint})"
-        ) from None
     except ssl.SSLError as error:
-        code = error.reason or "UNKNOWN_ERROR"
-        why = (reasons or {}).get(code) or f"TLS: {code.lower().replace('_', ' ')}"
-        raise NetworkError(f"{what}: {why}") from None
+        raise NetworkError(f"{what}: {tls_reason(error)}") from None
 
 
 def reason(error: Exception) -> str:
-    """Return the system's text for the error, without the words that asyncio adds to it."""
+    """Return the reason of a TLS error, or the system's text, without asyncio's words around it."""
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's, not the system's
+        return tls_reason(error)
     number = _errno(error)
-    return os.strerror(number) if number else str(error)
+    return os.strerror(number) if number else str(error) or "it closed during the TLS handshake"
 
 
 def _errno(error: Exception) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from typing import TYPE_CHECKING, Final
 
 import aiohappyeyeballs
@@ -16,6 +15,8 @@ import aiohappyeyeballs
 from echoproto.client.network_errors import connecting
 
 if TYPE_CHECKING:
+    import ssl
+
     from echoproto.client.target import Target
 
 _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
@@ -53,21 +54,6 @@ async def open_transport(
             await loop.create_connection(
                 lambda: protocol, sock=sock, ssl=context, server_hostname=name
             )
-
-
-def tls_context(target: Target, *, insecure: bool) -> ssl.SSLContext | None:
-    """Return the TLS context for `target`, or None if `target` does not use TLS.
-
-    The context trusts the certificates that the system trusts, and those in the file that the
-    environment variable SSL_CERT_FILE names. With `insecure`, it accepts any certificate.
-    """
-    if not target.is_tls:
-        return None
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _connect_tcp(target: Target) -> socket.socket:
