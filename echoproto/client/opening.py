@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from typing import TYPE_CHECKING, Final
 
 import aiohappyeyeballs
@@ -16,6 +15,8 @@ import aiohappyeyeballs
 from echoproto.client.network_errors import connecting
 
 if TYPE_CHECKING:
+    import ssl
+
     from echoproto.client.target import Target
 
 _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
@@ -49,30 +50,15 @@ async def open_transport(
         if target.path:
             await loop.create_unix_connection(lambda: protocol, sock=sock)
         else:
-            name = target.host if context else None
+            name = target.server_name if context else None
             await loop.create_connection(
                 lambda: protocol, sock=sock, ssl=context, server_hostname=name
             )
 
 
-def tls_context(target: Target, *, insecure: bool) -> ssl.SSLContext | None:
-    """Return the TLS context for `target`, or None if `target` does not use TLS.
-
-    The context trusts the certificates that the system trusts, and those in the file that the
-    environment variable SSL_CERT_FILE names. With `insecure`, it accepts any certificate.
-    """
-    if not target.is_tls:
-        return None
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 async def _connect_tcp(target: Target) -> socket.socket:
     loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = await loop.getaddrinfo(target.ascii_host, target.port, type=socket.SOCK_STREAM)
     sock = await aiohappyeyeballs.start_connection(
         addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
     )
@@ -86,7 +72,7 @@ async def _connect_unix(target: Target) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, target.path)
+        await asyncio.get_running_loop().sock_connect(sock, target.unix_address)
     except BaseException:
         sock.close()
         raise
