@@ -1,57 +1,31 @@
 """The command line: the only place that joins the client, the shell and the embedded server.
 
-Each command is one entry in `COMMANDS` and one module, which is imported when the command is used:
+`main` is the entry point. Each command is one module, which is imported when the command is used:
 `bench`, `connect`, `ping` and `send`. The other modules are shared:
 
-- `group` finds the command and imports it.
+- `signals` decides what a signal does. It comes first, and imports almost nothing.
+- `run` runs the program and its commands, and decides the exit status.
+- `commands` is the table of commands; `group` finds a command and imports it.
 - `options` parses the options and targets on the command line.
-- `run` runs a command, and decides the exit status.
 - `piping` runs a connection as a pipe.
 - `report` shows the progress and the result of `bench`.
 """
 
 from __future__ import annotations
 
-import sys
-from typing import Final
-
-import click
-
-from echoproto.cli.group import LazyGroup
-from echoproto.cli.run import fail
-
-COMMANDS: Final = {
-    "bench": "Put load on an echo server: check every byte, measure the speed.",
-    "connect": "Open a shell or a pipe on TARGET (the default command).",
-    "ping": "Measure how long a server takes to answer a line.",
-    "send": "Send files to TARGET and print what comes back.",
-}
-"""The commands and their short help. The module `echoproto.cli.NAME` defines the command NAME."""
-
-
-@click.group(
-    cls=LazyGroup,
-    package=__name__,
-    lazy_commands=COMMANDS,
-    default_command="connect",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    options_metavar="[OPTIONS]",
-    subcommand_metavar="[TARGET]",
-)
-@click.version_option(package_name="echoproto")
-def cli() -> None:
-    """Connect to a line server, with a shell if run in a terminal, and with a pipe otherwise.
-
-    TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT,
-    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:PATH. PORT is a number or a service. An
-    IPV6 address may end in %INTERFACE. unix:@NAME is an abstract Unix socket. Without TARGET,
-    echoproto starts an echo server on a free loopback port, and stops it at the end.
-    """
-
 
 def main() -> None:
-    """Run the command line."""
-    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
-        if stream is None:  # the next file to be opened would get the number of this descriptor
-            fail(f"standard {name} is closed", 2)
-    cli(prog_name="echoproto")
+    """Run the command line, and exit."""
+    # From here on, Ctrl-C ends the program without a traceback. Most of the start is still to come.
+    from echoproto.cli.signals import end_at_once
+
+    end_at_once()
+    from echoproto.cli.run import run_program
+
+    run_program(_command_line)
+
+
+def _command_line() -> object:
+    from echoproto.cli.commands import cli
+
+    return cli(prog_name="echoproto", standalone_mode=False)

@@ -11,7 +11,7 @@ from echoproto.cli.options import telnet_mode
 from echoproto.cli.run import STDOUT, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
@@ -46,7 +46,7 @@ def connect_pipe(
     return connect(target, wait, insecure=insecure, telnet=codec)
 
 
-def run_pipe(target: Target, files: Sequence[int], **options: Unpack[PipeOptions]) -> None:
+def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions]) -> None:
     """Send the data from the file descriptors `files`, and print what comes back."""
     connecting = connect_pipe(
         target, wait=options["wait"], insecure=options["insecure"], telnet=options["telnet"]

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from echoproto.cli import options
 from echoproto.cli.piping import run_pipe
-from echoproto.cli.run import STDIN
+from echoproto.cli.run import NAMES, STDIN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Unpack
 
     from echoproto.cli.piping import PipeOptions
 
-_FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+_FILE: Final = click.Path(exists=True, dir_okay=False)
 
 
 @click.command()
@@ -39,9 +39,30 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=
 def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
     """Send FILEs to TARGET and print what comes back. - or no FILE is standard input."""
     target, names = options.read_target(words)
-    with ExitStack() as stack:
-        files = [
-            STDIN if name == "-" else stack.enter_context(_FILE(name).open("rb")).fileno()
-            for name in names or ["-"]
-        ]
-        run_pipe(target, files, **pipe_options)
+    for name in names:
+        if name != "-":
+            _FILE(name)  # before anything is sent
+    run_pipe(target, _open_each(names or ["-"]), **pipe_options)
+
+
+def _open_each(names: Sequence[str]) -> Iterator[int]:
+    """Open each file when its turn comes, and close it afterwards. Yields descriptors.
+
+    Raises OSError for a file that cannot be opened, or became shorter while it was sent.
+    """
+    for name in names:
+        if name == "-":
+            yield STDIN
+            continue
+        # Without O_NONBLOCK, opening a FIFO would block everything until its writer comes. With it,
+        # the descriptor becomes readable when the writer comes. Reading is to block as usual.
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(fd, True)
+        NAMES[fd] = name
+        try:
+            size = os.fstat(fd).st_size
+            yield fd
+            if os.fstat(fd).st_size < size:
+                raise OSError(None, "it became shorter while it was sent", name)
+        finally:
+            os.close(fd)

@@ -37,7 +37,8 @@ async def pipe(
     descriptor `output`. With `crlf`, each LF is sent as CR LF.
 
     Raises NetworkError if the connection is lost, or if no byte has been sent or received for
-    `idle` seconds. Raises OSError if an input or the output fails.
+    `idle` seconds. Raises OSError if an input or the output fails; its `filename` is the
+    descriptor.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -86,7 +87,11 @@ async def _until_received(sending: asyncio.Task[None], receiving: asyncio.Task[N
 async def _chunks(fd: int) -> AsyncIterator[bytes]:
     while True:
         await _ready(fd)
-        data = os.read(fd, MAX_READ)
+        try:
+            data = os.read(fd, MAX_READ)
+        except OSError as error:
+            error.filename = fd
+            raise
         if not data:
             return
         yield data
@@ -100,7 +105,11 @@ async def _write(fd: int, data: bytes) -> None:
             await _ready(fd, to_write=True)
         # A descriptor that is ready accepts PIPE_BUF bytes without blocking. Non-blocking mode is
         # no alternative: it would apply to every process that shares the open file.
-        view = view[os.write(fd, view[: select.PIPE_BUF]) :]
+        try:
+            view = view[os.write(fd, view[: select.PIPE_BUF]) :]
+        except OSError as error:
+            error.filename = fd
+            raise
 
 
 async def _ready(fd: int, *, to_write: bool = False) -> None:

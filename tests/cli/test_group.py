@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from echoproto.cli import COMMANDS
+from echoproto.cli.commands import COMMANDS
 from support import BIN, run
 
 PROGRAM = """
@@ -16,7 +16,7 @@ from echoproto.cli import main
 atexit.register(lambda: print("modules:", *sys.modules, file=sys.stderr))
 main()
 """
-SHARED = {"group", "options", "run", "piping", "report"}
+SHARED = {"commands", "group", "options", "run", "piping", "report", "signals"}
 HEAVY = {"asyncio", "ssl", "prompt_toolkit", "twisted", "uvloop", "matplotlib"}
 
 

@@ -14,12 +14,12 @@ from support import DEADLINE, Output, receive_all, run, start
 
 def test_each_answer_is_printed_when_it_comes_and_ctrl_c_prints_the_summary(server):
     target = f"127.0.0.1:{server.port}"
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number, status in (signal.SIGINT, 0), (signal.SIGTERM, 143):
         with start(ECHOPROTO, "ping", "-i", "1000", target, stderr=subprocess.PIPE) as process:
             output = Output(process.stdout)
             output.wait_for("seq=1 ")
             process.send_signal(number)
-            assert process.wait(DEADLINE) == 0
+            assert process.wait(DEADLINE) == status
             lines = output.wait_for_end().splitlines()
             assert process.stderr.read() == b""
         assert lines[2:4] == statistics(target, "1 line sent, 1 answered, 0% lost")

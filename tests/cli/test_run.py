@@ -11,13 +11,13 @@ from support import DEADLINE, run, start
 
 PROGRAM = """
 import asyncio, os, sys
-from echoproto.cli.run import run
+from echoproto.cli.run import run, run_program
 from echoproto.errors import NetworkError
 
 async def command():
     {}
 
-print("returned", run(command(), fast={}))
+run_program(lambda: print("returned", run(command(), fast={})))
 """
 
 
@@ -33,9 +33,10 @@ def ended(body, *, fast=False):
         ("return 5", 0, "returned 5\n", ""),
         ("raise NetworkError('host:1: gone')", 1, "", "echoproto: host:1: gone\n"),
         ("raise OSError('no file')", 2, "", "echoproto: no file\n"),
+        ("raise OSError(5, 'why', 'file')", 2, "", "echoproto: file: why\n"),
+        ("raise OSError(5, 'why', 0)", 2, "", "echoproto: standard input: why\n"),
         ("raise BrokenPipeError", 1, "", ""),
-        ("raise asyncio.CancelledError", 130, "", ""),
-        ("raise KeyboardInterrupt", 130, "", ""),
+        ("raise SystemExit(7)", 7, "", ""),
     ],
 )
 def test_each_end_has_its_status_and_its_line(body, status, printed, said):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support import BIN, DEADLINE, echoproto, run, start
+from support import BIN, DEADLINE, echoproto, start
 
 ECHOPROTO = BIN / "echoproto"
 
@@ -59,10 +59,3 @@ def test_what_is_wrong_is_said_in_a_clear_line(words, status, message):
     assert done.stderr.decode().splitlines()[-1].startswith(message)
     if status == 1:
         assert done.stderr.count(b"\n") == 1
-
-
-@pytest.mark.parametrize(("number", "name"), [(0, "input"), (1, "output")])
-def test_a_standard_stream_that_is_closed_is_said(number, name):
-    done = run("sh", "-c", f'exec "$0" 127.0.0.1 1 {number}<&-', ECHOPROTO)
-    assert done.returncode == 2
-    assert done.stderr.decode() == f"echoproto: standard {name} is closed\n"
