@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from echoproto.client.connection import connect
 from echoproto.client.target import Target
@@ -42,10 +42,11 @@ def peer(serve, family=socket.AF_INET, address=("127.0.0.1", 0)):
 
 
 @contextmanager
-def tls_peer(certificate, serve, version=None, scheme="tls"):
+def tls_peer(certificate, serve, version=None, scheme="tls", *, cuts=False):
     """The same, once it has done the handshake; gives its Target.
 
-    `version` is the one of TLS, the best if none.
+    `version` is the one of TLS, the best if none. At the end it says close_notify, unless it
+    `cuts` the connection off.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -55,6 +56,10 @@ def tls_peer(certificate, serve, version=None, scheme="tls"):
     def handshake(sock):
         with context.wrap_socket(sock, server_side=True) as tls:
             serve(tls)
+            if not cuts:
+                with suppress(OSError, ValueError):  # it is closed, lost, or waits for no answer
+                    tls.settimeout(0)
+                    tls.unwrap()
 
     with peer(handshake) as (_, port):
         yield Target("localhost", port, scheme=scheme)
@@ -88,7 +93,7 @@ async def until(condition):
 def was_reset(connection):
     """Wait until the system knows that `connection` is reset, and leave it to be told."""
     poll = select.poll()
-    poll.register(connection._socket, 0)
+    poll.register(connection.stream.socket, 0)
     (found,) = poll.poll(DEADLINE * 1000)
     assert found[1] & select.POLLERR
 

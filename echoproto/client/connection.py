@@ -23,25 +23,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.network_errors import connecting, reason, tls_errors
+from echoproto.client.network_errors import connecting, tls_errors
 from echoproto.client.opening import open_socket
+from echoproto.client.stream import Stream
 from echoproto.client.target import Target
-from echoproto.client.tls import is_tls_alert, tls_context
+from echoproto.client.tls import tls_context
 from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from typing import NamedTuple
 
     from echoproto.wire.telnet.codec import TelnetCodec
-
-MAX_RECEIVE: Final = 64 * 1024
-"""Maximum number of bytes to receive at a time."""
 
 MAX_QUEUED: Final = 64 * 1024
 """Number of bytes of pending replies above which the connection stops receiving."""
@@ -109,16 +107,18 @@ class ClientConnection:
     ) -> None:
         self.target = target
         self.telnet = telnet
-        self._socket, self._tls, self._on_event = sock, tls, on_event
+        self.stream = Stream(target, sock)
+        self._tls, self._on_event = tls, on_event
         layers: list[Layer | None] = [tls, telnet]
         self._pipeline = Pipeline([layer for layer in layers if layer is not None])
         self._events = self._pipeline.receive(b"")
         self._received: list[bytes] = []
         self._has_ended = False
+        self._receiving = asyncio.Lock()
         self._progress = asyncio.Event()  # set after each attempt to receive, also if it failed
-        self._failure: ssl.SSLError | None = None  # raised after all pending data is received
-        self._lost: NetworkError | None = None  # the error of the last socket call that failed
-        self._first = b""  # the first bytes that arrived, up to 8
+        # What is wrong with what has arrived. It is raised after all data before it is received.
+        self._failure: ssl.SSLError | NetworkError | None = None
+        self._data_end = 0  # how many bytes were sent before our close_notify
         self._queued = bytearray()  # replies and commands that wait to be sent
         self._sending = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
@@ -135,10 +135,16 @@ class ClientConnection:
         """Wait for data and return all bytes that have arrived.
 
         Returns at least one byte, or `b""` after the peer has half-closed or closed the connection.
-        Raises NetworkError if the connection is lost or its TLS fails.
+        Raises NetworkError if the connection is lost or closed, or its TLS fails. TLS without a
+        close_notify at its end has failed, because what was received may have been cut off (RFC
+        8446, section 6.1).
         """
-        with tls_errors(self.target.name):
-            await self._receive_until(lambda: self._received or self._has_ended)
+        self.stream.check_open()
+        try:
+            with tls_errors(self.target.name):
+                await self._receive_until(lambda: self._received or self._has_ended)
+        finally:
+            self._progress.set()
         data = b"".join(self._received)
         self._received.clear()
         return data
@@ -147,16 +153,21 @@ class ClientConnection:
         """Send `data`, and wait until the system has accepted all of it.
 
         Returns True, or False if the peer has closed the connection and accepts no more data.
-        Raises NetworkError if the connection is lost.
+        Raises NetworkError if the connection is lost or closed.
         """
-        # While TLS renegotiates keys, data stays pending until `receive`, in another task, has
-        # received the peer's part.
-        while self._tls is not None and self._tls.pending:
-            if self._has_ended or self._failure or self._lost:
-                return False
-            self._progress.clear()
-            await self._progress.wait()
-        return await self._send(lambda: self._pipeline.send(data))
+        return await self._has_keys() and await self._send(lambda: self._pipeline.send(data))
+
+    async def delivered(self) -> bool:
+        """Wait until the peer's system has acknowledged all data that was sent.
+
+        Returns True, or False if the peer has closed the connection before that. Raises
+        NetworkError if the connection is lost or closed.
+        """
+        return (
+            await self._has_keys()
+            and await self._send(lambda: b"")
+            and await self.stream.acknowledged(self._data_end)
+        )
 
     async def send_eof(self) -> None:
         """Half-close the connection: send no more data, but continue to receive.
@@ -169,7 +180,7 @@ class ClientConnection:
             await self._send(self._pipeline.finish)
         if self._tls is None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_WR)
+                self.stream.socket.shutdown(socket.SHUT_WR)
 
     def send_command(self, command: int) -> None:
         """Send the telnet command `command` without waiting for it (RFC 854).
@@ -191,10 +202,13 @@ class ClientConnection:
             self._queue(self.telnet, self.telnet.resize(columns, rows))
 
     def close(self) -> None:
-        """Close the connection at once. Data that is still pending here is discarded."""
+        """Close the connection at once. Data that is still pending here is discarded.
+
+        After that, `receive`, `send` and `delivered` raise NetworkError.
+        """
         if self._flushing is not None:
             self._flushing.cancel()
-        self._socket.close()
+        self.stream.socket.close()
 
     # Receiving
 
@@ -203,13 +217,14 @@ class ClientConnection:
 
         Handles all pending events before it receives more.
         """
-        self._handle_events()
-        while not done():
-            try:
-                await self._find_events()
-            finally:
-                self._progress.set()
+        async with self._receiving:
             self._handle_events()
+            while not done():
+                try:
+                    await self._find_events()
+                finally:
+                    self._progress.set()
+                self._handle_events()
 
     def _handle_events(self) -> None:
         """Handle the pending events. Stop early if more than MAX_QUEUED bytes of replies wait."""
@@ -222,15 +237,20 @@ class ClientConnection:
                         self._queued += data
                         if len(self._queued) > MAX_QUEUED:
                             break
-                    case Ended():
+                    case Ended(clean=True):
                         self._has_ended = True
+                    case Ended():
+                        self._failure = NetworkError(
+                            f"{self.target.name}: it closed without TLS's close_notify: what it "
+                            "sent may have been cut off"
+                        )
                     case _:
                         self._on_event(event)
         except ssl.SSLError as error:
             self._failure = error
             if not self._sending.locked():
                 with suppress(OSError):  # if the socket has no room, the peer gets no alert
-                    self._socket.send(self._take_queued())
+                    self.stream.socket.send(self._take_queued())
         self._flush()
 
     async def _find_events(self) -> None:
@@ -240,19 +260,30 @@ class ClientConnection:
         if len(self._queued) > MAX_QUEUED:
             await self._send_queued()
             return
-        await asyncio.sleep(0)  # lets other tasks run, even if the peer sends faster than we handle
-        with self._network_errors():
-            data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
-        if not data and self._lost:
-            raise self._lost  # the system reports an error once, and `send` has received it
-        if not data and self._tls is None and is_tls_alert(self._first):
-            raise NetworkError(
-                f"{self.target.name}: it answered with a TLS alert, so it speaks TLS; give tls://"
-            )
-        self._first = self._first or data[:8]
+        data = await self.stream.receive()
         self._events = self._pipeline.receive(data) if data else self._pipeline.eof()
 
     # Sending
+
+    async def _has_keys(self) -> bool:
+        """Wait while TLS 1.2 renegotiates keys, because data stays pending until then.
+
+        Receives the peer's part, or leaves that to `receive` in another task. Data that arrives
+        meanwhile is kept for `receive`; while there is much of it, only `receive` goes on. Returns
+        False if nothing more is received.
+        """
+        while self._tls is not None and self._tls.pending:
+            if self._has_ended or self._failure or self.stream.lost:
+                return False
+            if self._receiving.locked() or sum(map(len, self._received)) > MAX_QUEUED:
+                self._progress.clear()
+                await self._progress.wait()
+                continue
+            with tls_errors(self.target.name):
+                async with self._receiving:
+                    await self._find_events()
+                    self._handle_events()
+        return True
 
     async def _send(self, encode: Callable[[], bytes]) -> bool:
         """Send what is queued, then the bytes from `encode`, then what was queued meanwhile.
@@ -260,21 +291,15 @@ class ClientConnection:
         Returns False if the peer has closed the connection.
         """
         async with self._sending:
+            self.stream.check_open()
             with tls_errors(self.target.name):
                 wire = self._take_queued() + encode()
             while wire:
-                if not await self._write(wire):
+                if not await self.stream.send(wire):
                     return False
                 wire = self._take_queued()
-        return True
-
-    async def _write(self, data: bytes) -> bool:
-        await asyncio.sleep(0)
-        with self._network_errors():
-            try:
-                await asyncio.get_running_loop().sock_sendall(self._socket, data)
-            except BrokenPipeError:
-                return False
+            if self._tls is None or not self._tls.is_finished:
+                self._data_end = self.stream.bytes_sent
         return True
 
     def _queue(self, layer: Layer, data: bytes) -> None:
@@ -297,18 +322,3 @@ class ClientConnection:
     async def _send_queued(self) -> None:
         with suppress(NetworkError):  # `receive` raises it
             await self._send(lambda: b"")
-
-    def _hint(self, error: OSError) -> str:
-        if is_tls_alert(self._first) and self._tls is None:
-            return " (it answered with a TLS alert, so it speaks TLS; give tls://)"
-        if self._first or self.target.scheme != "tcp" or not isinstance(error, ConnectionError):
-            return ""
-        return " (before it sent anything; if it speaks TLS, give tls://)"
-
-    @contextmanager
-    def _network_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            self._lost = NetworkError(f"{self.target.name}: {reason(error)}{self._hint(error)}")
-            raise self._lost from None

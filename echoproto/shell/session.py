@@ -160,13 +160,15 @@ class Session:
         """Receive until the peer half-closes or closes. Raises NetworkError if it is lost."""
         loop = asyncio.get_running_loop()
         settled: asyncio.TimerHandle | None = None
-        while data := await connection.receive():
-            if settled:
-                settled.cancel()
-            self.receive(data)
-            settled = loop.call_later(PROMPT_DELAY, self.settle)
-            await asyncio.sleep(PRINT_INTERVAL)
-        self.receive_eof()
+        try:
+            while data := await connection.receive():
+                if settled:
+                    settled.cancel()
+                self.receive(data)
+                settled = loop.call_later(PROMPT_DELAY, self.settle)
+                await asyncio.sleep(PRINT_INTERVAL)
+        finally:
+            self.receive_eof()
 
     async def send_to(self, connection: ClientConnection) -> None:
         """Send everything in the queue until `end`, then half-close. Raises NetworkError."""

@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -22,7 +22,7 @@ from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, OptionChanged
 from echoproto.wire.telnet.options import PIPE_POLICY
 from echoproto.wire.tls import TLS, HandshakeCompleted
-from peers import everything, peer, talk, tls_peer
+from peers import everything, peer, talk, tls_peer, until
 from support import DEADLINE, Output, program, receive_all, receive_exactly
 
 MEBIBYTE = 1 << 20
@@ -79,6 +79,22 @@ def test_without_telnet_there_are_no_commands_and_nobody_wants_a_size():
     with peer(lambda sock: received.append(receive_all(sock))) as (_, port):
         talk(target_of(port, "tcp"), script)
     assert received == [b""]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_connection_that_is_closed_says_so(certificate, scheme):
+    async def main(target):
+        async with asyncio.timeout(DEADLINE), connect(target) as connection:
+            await connection.send_eof()
+            assert await connection.receive() == b""
+        for call in (connection.receive(), connection.send(b"x"), connection.delivered()):
+            with pytest.raises(NetworkError, match=r":\d+: the connection is closed$"):
+                await call
+        await connection.send_eof()  # which leaves the error to `receive`
+        connection.close()
+
+    with peer(receive_all) if scheme == "tcp" else tls_peer(certificate, receive_all) as where:
+        asyncio.run(main(target_of(where[1], "tcp") if scheme == "tcp" else where))
 
 
 # What is told
@@ -202,8 +218,8 @@ def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(certificate
         sock.close()
 
     async def script(connection):
-        connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_QUEUED)
-        connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_QUEUED)
+        connection.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_QUEUED)
+        connection.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_QUEUED)
         receiving = asyncio.create_task(connection.receive())
         seen = -1
         while seen != len(asked):
@@ -220,12 +236,35 @@ def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(certificate
         talk(target_of(port, scheme), script, telnet=telnet())
 
 
+@contextmanager
+def renegotiating(certificate):
+    """`openssl s_server`, with TLS 1.2; gives its process, its port, and what it writes."""
+    with subprocess.Popen(
+        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+         "-key", certificate, "-tls1_2"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        output = Output(process.stdout)
+        (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
+        try:
+            yield process, int(found[1]), output
+        finally:
+            process.kill()
+            output.wait_for_end()
+
+
+def ask_for_keys(process):
+    process.stdin.write(b"r\n")
+    process.stdin.flush()
+
+
 def test_while_a_peer_renegotiates_and_stops_nothing_more_is_taken(certificate):
     async def main(target):
         async with asyncio.timeout(DEADLINE), connect(target) as connection:
-            process.stdin.write(b"r\n")
-            process.stdin.flush()
-            assert await asyncio.to_thread(select.select, [connection._socket], [], [], DEADLINE)
+            ask_for_keys(process)
+            assert await asyncio.to_thread(
+                select.select, [connection.stream.socket], [], [], DEADLINE
+            )
             process.send_signal(signal.SIGSTOP)  # it has asked for new keys, and goes on no more
             receiving = asyncio.create_task(everything(connection))
             sent = 0
@@ -242,17 +281,27 @@ def test_while_a_peer_renegotiates_and_stops_nothing_more_is_taken(certificate):
             assert await receiving == b""
             return sent + 1
 
-    with subprocess.Popen(
-        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
-         "-key", certificate, "-tls1_2"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        output = Output(process.stdout)
-        (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
-        try:
-            sent = asyncio.run(main(target_of(int(found[1]), "tls")))
-            output.wait_for("^DONE")
-            assert output.text.count("line\n") == sent
-        finally:
-            process.kill()
-            output.wait_for_end()
+    with renegotiating(certificate) as (process, port, output):
+        sent = asyncio.run(main(target_of(port, "tls")))
+        output.wait_for("^DONE")
+        assert output.text.count("line\n") == sent
+
+
+def test_a_peer_that_renegotiates_is_answered_also_if_nobody_receives(certificate):
+    async def script(connection):
+        ask_for_keys(process)
+        before = connection.stream.bytes_received
+        # Something must be received for TLS to learn of it; then it waits for the peer's part.
+        receiving = asyncio.create_task(connection.receive())
+        await until(lambda: connection._tls.pending or connection.stream.bytes_received > before)
+        receiving.cancel()
+        for _ in range(3):
+            assert await connection.send(b"line\n")
+        assert await connection.delivered()
+        await connection.send_eof()
+        assert await everything(connection) == b""
+
+    with renegotiating(certificate) as (process, port, output):
+        talk(target_of(port, "tls"), script)
+        output.wait_for("^DONE")
+        assert output.text.count("line\n") == 3

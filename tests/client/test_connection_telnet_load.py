@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from echoproto.client.connection import MAX_QUEUED, MAX_RECEIVE, ClientConnection, connect
+from echoproto.client.connection import MAX_QUEUED, ClientConnection, connect
+from echoproto.client.stream import MAX_RECEIVE
 from echoproto.client.target import Target
 from echoproto.errors import NetworkError
 from echoproto.wire.telnet.codec import TelnetCodec
@@ -217,7 +218,7 @@ def test_nothing_of_it_goes_on_after_its_block(commands):
         async with talking(person()) as (telnet, peer):
             with suppress(BlockingIOError):
                 while True:
-                    telnet._socket.send(b"x" * MEBIBYTE)
+                    telnet.stream.socket.send(b"x" * MEBIBYTE)
             for _ in range(commands):
                 telnet.send_command(Command.AYT)
             for _ in range(5):

@@ -7,14 +7,13 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from echoproto.client.connection import MAX_RECEIVE
+from echoproto.client.stream import MAX_RECEIVE
 from echoproto.errors import NetworkError
 from peers import RESET_AT_CLOSE, everything, printed, talk, tls_peer, was_reset
 from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run, start
@@ -82,19 +81,36 @@ def test_half_close_loses_nothing_of_what_has_arrived_already(certificate, versi
 
 @EACH_VERSION
 @pytest.mark.usefixtures("trusted")
-def test_a_peer_that_ends_tcp_without_close_notify_has_ended(certificate, version):
+def test_an_end_without_close_notify_is_an_error_after_what_came(certificate, version):
     def serve(tls):
         tls.sendall(b"partial")
         receive_exactly(tls, 5)  # and then Python closes TCP, and says nothing on TLS
 
-    with (
-        tls_peer(certificate, serve, version) as target,
-        start(ECHOPROTO, "send", str(target), stderr=subprocess.PIPE) as process,
-    ):
-        process.stdin.write(b"hello")
-        process.stdin.flush()
-        assert process.wait(DEADLINE) == 0
-        assert (process.stdout.read(), process.stderr.read()) == (b"partial", b"")
+    async def script(connection):
+        assert await connection.send(b"hello")
+        assert await connection.receive() == b"partial"
+        for _ in range(2):
+            with pytest.raises(NetworkError, match="closed without TLS's close_notify"):
+                await connection.receive()
+
+    with tls_peer(certificate, serve, version, cuts=True) as target:
+        talk(target, script)
+
+
+@EACH_VERSION
+@pytest.mark.usefixtures("trusted")
+def test_a_pipe_that_is_cut_off_is_one_clear_line_after_what_came(certificate, version):
+    def serve(tls):
+        tls.sendall(b"partial")
+        receive_exactly(tls, 5)
+
+    with tls_peer(certificate, serve, version, cuts=True) as target:
+        done = run(ECHOPROTO, "send", str(target), input=b"hello")
+    assert (done.returncode, done.stdout) == (1, b"partial")
+    assert done.stderr.decode() == (
+        f"echoproto: {target}: it closed without TLS's close_notify: what it sent may have been "
+        "cut off\n"
+    )
 
 
 @EACH_VERSION
@@ -166,7 +182,7 @@ def test_a_connection_that_is_reset_is_one_clear_line_after_what_came(certificat
         receive_exactly(tls, 5)
         tls.setsockopt(*RESET_AT_CLOSE)
 
-    with tls_peer(certificate, serve, version) as target:
+    with tls_peer(certificate, serve, version, cuts=True) as target:
         done = run(ECHOPROTO, "send", str(target), input=b"hello")
     assert (done.returncode, done.stdout) == (1, b"partial")
     assert done.stderr.decode() == f"echoproto: {target}: Connection reset by peer\n"
@@ -203,7 +219,7 @@ def test_a_reset_that_comes_before_the_half_close_is_still_told(certificate, ver
         with pytest.raises(NetworkError, match="Connection reset by peer"):
             await connection.receive()
 
-    with tls_peer(certificate, serve, version) as target:
+    with tls_peer(certificate, serve, version, cuts=True) as target:
         talk(target, script)
 
 
