@@ -110,8 +110,11 @@ def received_in_part(layer, chunks, length):
 
 
 def check_encoding(codec, peer, *datas):
-    """What one sends, the other receives."""
-    assert data_of(received(peer, *[codec.send(data) for data in datas])) == b"".join(datas)
+    """What one sends, the other receives; and the bytes on the wire do not show the cuts."""
+    wire = [codec.send(data) for data in datas] + [codec.finish()]
+    assert data_of(received(peer, *wire)) == b"".join(datas)
+    if not codec.is_on(Side.REMOTE, Option.ECHO):  # else an Enter at the end of data is complete
+        assert b"".join(wire) == codec.send(b"".join(datas)) + codec.finish()
 
 
 def settle(codecs, outgoing):

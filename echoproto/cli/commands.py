@@ -34,6 +34,7 @@ def cli() -> None:
     """Connect to a line server, with a shell if run in a terminal, and with a pipe otherwise.
 
     TARGET is HOST PORT, HOST:PORT, [IPV6]:PORT, tcp://HOST:PORT, tls://HOST:PORT,
-    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:///PATH. Without TARGET, echoproto starts an
-    echo server on a free loopback port, and stops it at the end.
+    telnet://HOST[:PORT], telnets://HOST[:PORT] or unix:PATH. PORT is a number or a service. An
+    IPV6 address may end in %INTERFACE. unix:@NAME is an abstract Unix socket. Without TARGET,
+    echoproto starts an echo server on a free loopback port, and stops it at the end.
     """

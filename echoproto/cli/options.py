@@ -6,17 +6,20 @@ The commands in this package use it. `client.target` parses the target itself.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from echoproto.cli.group import LazyGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from echoproto.client.target import Target
     from echoproto.wire.telnet.scanner import TelnetMode
+
+
+T = TypeVar("T")
 
 
 class Number(click.ParamType[float]):
@@ -96,13 +99,28 @@ def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
 
     Raises click.UsageError if there is none; the message suggests a command with a similar name.
     """
+    from echoproto.client.target import take_target
+
+    return _parse(take_target, words)
+
+
+def _only_target(
+    context: click.Context, _: click.Parameter, words: Sequence[str]
+) -> Target | Sequence[str] | None:
+    from echoproto.client.target import only_target
+
+    if context.resilient_parsing:  # for completion, which wants to know whether there are any
+        return words
+    return _parse(only_target, words) if words else None
+
+
+def _parse(parse: Callable[[Sequence[str]], T], words: Sequence[str]) -> T:
     from difflib import get_close_matches
 
-    from echoproto.client.target import take_target
     from echoproto.errors import TargetError
 
     try:
-        return take_target(words)
+        return parse(words)
     except TargetError as error:
         hint = ""
         context = click.get_current_context()
@@ -113,20 +131,28 @@ def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
         raise click.UsageError(f"{error}{hint}") from None
 
 
-def _only_target(_: click.Context, __: click.Parameter, words: Sequence[str]) -> Target | None:
-    if not words:
-        return None
-    target, rest = read_target(words)
-    if rest:
-        raise click.UsageError(f"unexpected argument {rest[0]!r} after the target {target.name}")
-    return target
+def complete_target(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Return what a target that is `begun` can begin with, if it is the first word."""
+    from echoproto.client.target import BEGINNINGS
+
+    is_first = not any(context.params.get(name) for name in ("target", "words"))
+    return [word for word in BEGINNINGS if is_first and word.startswith(begun)]
 
 
 target_argument = click.argument(
-    "target", nargs=-1, metavar="TARGET", required=True, callback=_only_target
+    "target",
+    nargs=-1,
+    metavar="TARGET",
+    required=True,
+    callback=_only_target,
+    shell_complete=complete_target,
 )
 optional_target_argument = click.argument(
-    "target", nargs=-1, metavar="[TARGET]", callback=_only_target
+    "target",
+    nargs=-1,
+    metavar="[TARGET]",
+    callback=_only_target,
+    shell_complete=complete_target,
 )
 
 

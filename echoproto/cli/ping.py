@@ -39,6 +39,16 @@ if TYPE_CHECKING:
     help="Time from one line to the next.",
 )
 @click.option(
+    "-W",
+    "--timeout",
+    type=options.SECONDS,
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time to wait for each answer. What takes longer is lost; if it comes after all, it is "
+    "shown as late.",
+)
+@click.option(
     "--send",
     "text",
     metavar="TEXT",
@@ -52,9 +62,13 @@ def ping(
     insecure: bool,
     count: int | None,
     interval: float,
+    timeout: float,
     text: str | None,
 ) -> None:
-    """Send lines to TARGET at an interval, on one connection. Print how long each answer took."""
+    """Send lines to TARGET at an interval, on one connection. Print how long each answer took.
+
+    The exit status is 0 if at least one answer came in time, and 1 if none did.
+    """
     if text is not None and ("\n" in text or "\r" in text):
         raise click.UsageError("--send takes one line: TEXT must not contain a line end")
     connecting = connect_pipe(target, wait=wait, insecure=insecure)
@@ -66,7 +80,14 @@ def ping(
         from echoproto.client.ping import Ping
 
         async with connecting as connection:
-            pings = Ping(connection, text=line, interval=interval, count=count, say=click.echo)
+            pings = Ping(
+                connection,
+                text=line,
+                interval=interval,
+                count=count,
+                timeout=timeout,
+                say=click.echo,
+            )
             try:
                 await pings.run()
             except asyncio.CancelledError:

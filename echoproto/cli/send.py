@@ -24,7 +24,13 @@ _FILE: Final = click.Path(exists=True, dir_okay=False)
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="TARGET [FILE]...", required=True)
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="TARGET [FILE]...",
+    required=True,
+    shell_complete=options.complete_target,
+)
 @options.wait_option
 @options.telnet_option
 @options.insecure_option

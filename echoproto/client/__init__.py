@@ -1,7 +1,8 @@
 """The client, on asyncio: it connects, sends and receives.
 
-- `target` parses what a user writes, and `opening` connects to it. `network_errors` turns every
-  failure of the network into a NetworkError.
+- `target` parses what a user writes, of which `names` checks the host, and `opening` connects to
+  it. `network_errors` turns every failure of the network into a NetworkError; `tls` has the
+  context of TLS, and the reasons for which a handshake fails.
 - `connection` is the connection that programs use: `connect` and `ClientConnection`.
 - `pipe` and `ping` run on a `ClientConnection`.
 - `bench` runs a load: `load` is one connection of it, and `latency` records the times.

@@ -19,11 +19,13 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final, cast
 
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
-from echoproto.client.opening import open_transport, tls_context
+from echoproto.client.opening import open_transport
+from echoproto.client.tls import tls_context
 from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from echoproto.client.load import Load
@@ -91,7 +93,8 @@ class Bench:
         """Points of (seconds since the start, number of answered messages)."""
         self._target, self._load = target, load
         self._wait = wait
-        self._tls = tls_context(target, insecure=insecure)
+        self._insecure = insecure
+        self._tls: ssl.SSLContext | None = None
         self._text, self._tally = Text(load), Tally()
         self.latencies = self._tally.latencies
         self._connections: list[ClosedLoop] = []
@@ -107,6 +110,7 @@ class Bench:
         `result` and `problem` report them, also if the run is cancelled.
         """
         _allow_open_files(self._load.connections + _OTHER_FILES)
+        self._tls = tls_context(self._target, insecure=self._insecure)
         try:
             await self._connect()
             await self._measure()
@@ -157,7 +161,7 @@ class Bench:
     async def _connect(self) -> None:
         first = await self._open(0, self._target)
         # This avoids further look-ups of the name, and all connections use the same address.
-        address = replace(self._target, host=first.peer[0]) if first.peer else self._target
+        address = replace(self._target, host=first.peer) if first.peer else self._target
         places = asyncio.Semaphore(_MAX_CONNECTING)
 
         async def open_another(number: int) -> None:

@@ -27,8 +27,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.network_errors import connecting, reason, tls_errors
-from echoproto.client.opening import open_socket, tls_context
+from echoproto.client.opening import open_socket
 from echoproto.client.target import Target
+from echoproto.client.tls import is_tls_alert, tls_context
 from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
@@ -68,15 +69,16 @@ async def connect(
     the limit to the system. With `insecure`, a TLS connection accepts any certificate. `telnet` and
     `on_event` are passed to `ClientConnection`.
 
-    Raises NetworkError if connecting fails or takes longer than `timeout`, and TargetError for text
-    that is not a target.
+    Raises NetworkError if connecting fails or takes longer than `timeout`, TargetError for text
+    that is not a target, and OSError if SSL_CERT_FILE or SSL_CERT_DIR names what cannot be read.
     """
     if isinstance(target, str):
         target = Target.parse(target)
+    context = tls_context(target, insecure=insecure)
     async with connecting(target, timeout):
         tls = None
-        if context := tls_context(target, insecure=insecure):
-            tls = TLS(context, server_side=False, server_hostname=target.host)
+        if context:
+            tls = TLS(context, server_side=False, server_hostname=target.server_name)
         connection = ClientConnection(target, await open_socket(target), tls, telnet, on_event)
         try:
             await connection.shake_hands()
@@ -116,6 +118,7 @@ class ClientConnection:
         self._progress = asyncio.Event()  # set after each attempt to receive, also if it failed
         self._failure: ssl.SSLError | None = None  # raised after all pending data is received
         self._lost: NetworkError | None = None  # the error of the last socket call that failed
+        self._first = b""  # the first bytes that arrived, up to 8
         self._queued = bytearray()  # replies and commands that wait to be sent
         self._sending = asyncio.Lock()
         self._flushing: asyncio.Task[None] | None = None
@@ -242,6 +245,11 @@ class ClientConnection:
             data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
         if not data and self._lost:
             raise self._lost  # the system reports an error once, and `send` has received it
+        if not data and self._tls is None and is_tls_alert(self._first):
+            raise NetworkError(
+                f"{self.target.name}: it answered with a TLS alert, so it speaks TLS; give tls://"
+            )
+        self._first = self._first or data[:8]
         self._events = self._pipeline.receive(data) if data else self._pipeline.eof()
 
     # Sending
@@ -290,10 +298,17 @@ class ClientConnection:
         with suppress(NetworkError):  # `receive` raises it
             await self._send(lambda: b"")
 
+    def _hint(self, error: OSError) -> str:
+        if is_tls_alert(self._first) and self._tls is None:
+            return " (it answered with a TLS alert, so it speaks TLS; give tls://)"
+        if self._first or self.target.scheme != "tcp" or not isinstance(error, ConnectionError):
+            return ""
+        return " (before it sent anything; if it speaks TLS, give tls://)"
+
     @contextmanager
     def _network_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self._lost = NetworkError(f"{self.target.name}: {reason(error)}")
+            self._lost = NetworkError(f"{self.target.name}: {reason(error)}{self._hint(error)}")
             raise self._lost from None

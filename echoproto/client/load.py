@@ -17,7 +17,6 @@ comparison fails if a byte is missing, changed or doubled, or belongs to another
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from operator import ne
@@ -26,6 +25,7 @@ from time import perf_counter
 from typing import Final, cast
 
 from echoproto.client.latency import Latencies
+from echoproto.client.network_errors import reason
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-"
 _CYCLE: Final = 64 * 1024  # bytes of text before it repeats: they stay in a CPU's cache
@@ -104,9 +104,14 @@ class ClosedLoop(asyncio.Protocol):
         self._expected_since = 0.0
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """Host and port of the server; None on a Unix socket."""
-        return self._transport.get_extra_info("peername") or None
+    def peer(self) -> str:
+        """Address of the server, with its zone if it has one; empty on a Unix socket."""
+        match self._transport.get_extra_info("peername"):
+            case [host, _, _, zone] if zone and "%" not in host:
+                return f"{host}%{zone}"
+            case [host, *_]:
+                return str(host)
+        return ""
 
     @property
     def received(self) -> int:
@@ -151,8 +156,7 @@ class ClosedLoop(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.is_closed = True
-        number = getattr(exc, "errno", None)
-        self._lost(os.strerror(number) if number else str(exc or "closed by the server"))
+        self._lost(reason(exc) if exc else "closed by the server")
 
     def _lost(self, why: str) -> None:
         if self.is_open:

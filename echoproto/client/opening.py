@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ import aiohappyeyeballs
 from echoproto.client.network_errors import connecting
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     from echoproto.client.target import Target
@@ -55,25 +55,10 @@ async def open_transport(
         if target.path:
             await loop.create_unix_connection(lambda: protocol, sock=sock)
         else:
-            name = target.host if context else None
+            name = target.server_name if context else None
             await loop.create_connection(
                 lambda: protocol, sock=sock, ssl=context, server_hostname=name
             )
-
-
-def tls_context(target: Target, *, insecure: bool) -> ssl.SSLContext | None:
-    """Return the TLS context for `target`, or None if `target` does not use TLS.
-
-    The context trusts the certificates that the system trusts, and those in the file that the
-    environment variable SSL_CERT_FILE names. With `insecure`, it accepts any certificate.
-    """
-    if not target.is_tls:
-        return None
-    context = ssl.create_default_context()
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _connect_tcp(target: Target) -> socket.socket:
@@ -113,7 +98,8 @@ async def _look_up(target: Target) -> Sequence[Address]:
     """
 
     def addresses(flags: int = 0) -> Sequence[Address]:
-        return socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
+        host, port = target.ascii_host, target.port
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
 
     def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
         if not found.done():  # it was cancelled
@@ -141,7 +127,7 @@ async def _connect_unix(target: Target) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, target.path)
+        await asyncio.get_running_loop().sock_connect(sock, target.unix_address)
     except BaseException:
         sock.close()
         raise

@@ -7,11 +7,15 @@ There are two modes:
 - To any other server, `Ping` sends the same line each time. The answer is the next line that
   arrives, whatever its text. A greeting (SMTP sends one) is no answer. Therefore `Ping` sends its
   first line after the server has been silent for GREETING_IDLE seconds.
+
+A ping whose answer takes longer than `timeout` is lost. It is still remembered: an answer that
+comes after all is late, and says how long it took, but the ping stays lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from statistics import fmean, pstdev
 from time import perf_counter
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
 GREETING_IDLE: Final = 0.5
 """Seconds of silence after which the server's greeting is considered complete."""
 
-MIN_LAST_TIMEOUT: Final = 1.0
-"""Seconds to wait for the last answers, or twice the longest time so far if that is more."""
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds to wait for each answer by default, as long as ping(8) waits for the first one."""
 
 MAX_LINE: Final = 64 * 1024
 """Maximum number of bytes in a line from the server; a longer line is cut."""
@@ -41,9 +45,9 @@ _MS: Final = 1000
 class Ping:
     """A series of pings on an open connection: one every `interval` seconds.
 
-    `count` is the number of pings; None pings until `run` is cancelled. `text` is the line to send
-    to a server that does not echo; None is for an echo server. `say` is called with each line of
-    text for the user.
+    `count` is the number of pings; None pings until `run` is cancelled. `timeout` is how long to
+    wait for each answer, in seconds. `text` is the line to send to a server that does not echo;
+    None is for an echo server. `say` is called with each line of text for the user.
     """
 
     def __init__(
@@ -53,16 +57,20 @@ class Ping:
         text: bytes | None = None,
         interval: float = 1.0,
         count: int | None = None,
+        timeout: float = ANSWER_TIMEOUT,
         say: Callable[[str], object],
     ) -> None:
         self.times: list[float] = []
-        """Time that each answer took, in seconds."""
+        """Time that each answer took that was not late, in seconds."""
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
+        self._timeout = timeout
         self._splitter = LineSplitter(max_length=MAX_LINE)
-        self._sent = self._wrong = 0
-        # The unanswered pings by their numbers: the line, and the time at which it was sent.
-        self._unanswered: dict[int, tuple[bytes, float]] = {}
+        self._sent = self._wrong = self._late = 0
+        # The unanswered pings by their numbers, in order: the time at which each was sent. Those
+        # whose time is up move from the first to the second.
+        self._in_flight: dict[int, float] = {}
+        self._overdue: dict[int, float] = {}
         self._received = asyncio.Event()
         self._began = perf_counter()
 
@@ -77,6 +85,9 @@ class Ping:
         try:
             await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
             (sending if sending.done() else receiving).result()
+        except NetworkError:
+            self._expire(float("inf"))  # no answer can come any more
+            raise
         finally:
             sending.cancel()
             receiving.cancel()
@@ -84,13 +95,16 @@ class Ping:
 
     def summary(self) -> Iterator[str]:
         """Return the lines of statistics, for the end of the output."""
-        answered, spent = len(self.times), perf_counter() - self._began
-        lost = 100 * (self._sent - answered) / self._sent if self._sent else 0
+        now = perf_counter()
+        self._expire(now)
+        lost, answered = len(self._overdue) + self._late, len(self.times)
+        percentage = 100 * lost / (lost + answered) if lost else 0
         yield f"--- {self._name} ping statistics ---"
-        wrong = f"{self._wrong} wrong, " if self._wrong else ""
+        counts = [(self._late, "late"), (self._wrong, "wrong"), (len(self._in_flight), "in flight")]
+        more = "".join(f"{count} {what}, " for count, what in counts if count)
         yield (
-            f"{self._sent} lines sent, {answered} answered, {wrong}{lost:.4g}% lost, "
-            f"time {spent * _MS:.0f} ms"
+            f"{self._sent} line{'s' * (self._sent != 1)} sent, {answered} answered, {more}"
+            f"{percentage:.4g}% lost, time {(now - self._began) * _MS:.0f} ms"
         )
         if self.times:
             values = (min(self.times), fmean(self.times), max(self.times), pstdev(self.times))
@@ -108,15 +122,15 @@ class Ping:
         while self._count is None or self._sent < self._count:
             await asyncio.sleep(self._began + self._sent * self._interval - perf_counter())
             self._sent += 1
-            line = self._line(self._sent)
-            self._unanswered[self._sent] = line, perf_counter()
-            await self._connection.send(line + b"\r\n")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(MIN_LAST_TIMEOUT, 2 * max(self.times, default=0))):
-                while self._unanswered:
-                    await self._wait_for_data(None)
+            self._in_flight[self._sent] = perf_counter()
+            await self._connection.send(self._line(self._sent) + b"\r\n")
+        while self._in_flight:
+            sent_at = next(iter(self._in_flight.values()))
+            with suppress(TimeoutError):
+                await self._wait_for_data(sent_at + self._timeout - perf_counter())
+            self._expire(perf_counter())
 
-    async def _wait_for_data(self, seconds: float | None) -> None:
+    async def _wait_for_data(self, seconds: float) -> None:
         """Wait until data arrives from the server. Raises TimeoutError after `seconds`."""
         self._received.clear()
         await asyncio.wait_for(self._received.wait(), seconds)
@@ -131,25 +145,40 @@ class Ping:
         raise NetworkError(f"{self._name}: closed by the server")
 
     def _handle_line(self, line: bytes, now: float) -> None:
+        self._expire(now)
         number = self._answered_by(line)
-        if number is not None:
-            took = now - self._unanswered.pop(number)[1]
+        if number in self._in_flight:
+            took, late = now - self._in_flight.pop(number), ""
             self.times.append(took)
-            what = "" if self._text is None else f": {escape(line)}"
-            self._say(
-                f"{len(line)} bytes from {self._name}: seq={number} time={took * _MS:.3f} ms{what}"
-            )
-        elif self._unanswered:
+        elif number in self._overdue:
+            took, late = now - self._overdue.pop(number), " (late)"
+            self._late += 1
+        elif self._in_flight:
             self._wrong += 1
             self._say(f"wrong answer from {self._name}: {escape(line)}")
+            return
         else:
-            self._say(f"unasked from {self._name}: {escape(line)}")
+            self._say(f"unexpected line from {self._name}: {escape(line)}")
+            return
+        size = f"{len(line)} byte{'s' * (len(line) != 1)}"
+        what = "" if self._text is None else f": {escape(line)}"
+        self._say(f"{size} from {self._name}: seq={number} time={took * _MS:.3f} ms{late}{what}")
 
-    def _answered_by(self, line: bytes) -> int | None:
-        """Return the number of the ping that `line` answers; None if it answers no ping.
+    def _answered_by(self, line: bytes) -> int:
+        """Return the number of the ping that `line` answers; 0 if it answers no ping.
 
-        If any line may be the answer, it answers the oldest ping.
+        If any line may be the answer, it answers the oldest ping: answers on one connection come in
+        order.
         """
         if self._text is not None:
-            return next(iter(self._unanswered), None)
-        return next((n for n, (sent, _) in self._unanswered.items() if sent == line), None)
+            return next(iter(self._overdue or self._in_flight), 0)
+        found = re.fullmatch(rb"ping ([1-9][0-9]{0,18})", line)
+        return int(found[1]) if found else 0
+
+    def _expire(self, now: float) -> None:
+        """Count as lost, for now, what was sent more than `timeout` before `now`."""
+        while self._in_flight:
+            number, sent_at = next(iter(self._in_flight.items()))
+            if now - sent_at < self._timeout:
+                break
+            self._overdue[number] = self._in_flight.pop(number)

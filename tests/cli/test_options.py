@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
@@ -98,3 +99,23 @@ def test_the_target_of_a_command_that_was_named_is_not_taken_for_a_command():
     done = run(BIN / "echoproto", "ping", "bench")
     assert done.returncode == 2
     assert "did you mean" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["ping", "te"], ["telnet://", "telnets://"]),
+        (["send", "u"], ["unix:"]),
+        (["connect", "t"], ["tcp://", "tls://", "telnet://", "telnets://"]),
+        (["bench", "localhost", "t"], []),
+    ],
+)
+def test_a_shell_completes_what_a_target_begins_with(words, completed):
+    env = {
+        **os.environ,
+        "_ECHOPROTO_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["echoproto", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = run(BIN / "echoproto", env=env)
+    assert done.stdout.decode().split() == [f"plain,{word}" for word in completed]

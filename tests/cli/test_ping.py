@@ -22,10 +22,10 @@ def test_each_answer_is_printed_when_it_comes_and_ctrl_c_prints_the_summary(serv
             assert process.wait(DEADLINE) == status
             lines = output.wait_for_end().splitlines()
             assert process.stderr.read() == b""
-        assert lines[2:4] == statistics(target, "1 lines sent, 1 answered, 0% lost")
+        assert lines[2:4] == statistics(target, "1 line sent, 1 answered, 0% lost")
 
 
-def test_ctrl_c_without_any_answer_is_status_1():
+def test_at_ctrl_c_what_is_in_flight_is_not_lost():
     asked = threading.Event()
 
     def serve(lines, sock):
@@ -38,7 +38,7 @@ def test_ctrl_c_without_any_answer_is_status_1():
         process.send_signal(signal.SIGINT)
         lines = process.stdout.read().decode().splitlines()
         assert process.wait(DEADLINE) == 1
-    assert lines[1:] == statistics(target, "1 lines sent, 0 answered, 100% lost")
+    assert lines[1:] == statistics(target, "1 line sent, 0 answered, 1 in flight, 0% lost")
 
 
 def test_an_output_that_is_closed_ends_it_quietly(server):
@@ -59,6 +59,7 @@ def test_an_output_that_is_closed_ends_it_quietly(server):
         (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
         (["localhost:1", "-c", "0"], 2, "Error: Invalid value for '-c' / '--count': '0' is not"),
         (["localhost:1", "-i", "0"], 2, "Error: Invalid value for '-i' / '--interval': '0' is not"),
+        (["localhost:1", "-W", "0"], 2, "Error: Invalid value for '-W' / '--timeout': '0' is not"),
         (["localhost:1", "-i", "nan"], 2, "Error: Invalid value for '-i' / '--interval': 'nan' is"),
         (["localhost:1", "--send", "a\nb"], 2, "Error: --send takes one line: TEXT must not "),
     ],

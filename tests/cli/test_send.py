@@ -39,7 +39,7 @@ def test_an_output_that_is_closed_ends_it_quietly(server):
         (["127.0.0.1", "1"], 1, "echoproto: cannot connect to 127.0.0.1:1: Connection refused"),
         (["localhost", "1"], 1, "echoproto: cannot connect to localhost:1: Connection refused"),
         (["no.such.invalid", "1"], 1, "echoproto: cannot find host no.such.invalid: "),
-        (["x" * 70, "1"], 1, "echoproto: "),
+        (["x" * 70, "1"], 2, f"Error: {'x' * 70}: a host name has at most 63 characters "),
         (["unix:///nosuch"], 1, "echoproto: cannot connect to /nosuch: No such file or directory"),
         (["localhost"], 2, "Error: localhost: the port is missing; give HOST PORT, "),
         (["localhost", "1", "2"], 2, "Error: unexpected argument '2' after the target localhost:1"),

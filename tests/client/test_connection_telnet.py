@@ -204,6 +204,17 @@ def test_answers_wait_for_the_end_of_a_large_send_and_stand_in_their_order():
     asyncio.run(main())
 
 
+def test_a_cr_lf_that_is_cut_between_two_sends_is_one_line_end():
+    async def main():
+        async with talking(person()) as (telnet, peer):
+            for data in (b"a\r", b"\nb\r", b"c\r"):
+                assert await telnet.send(data)
+            await telnet.send_eof()
+            assert await peer.rest() == b"a\r\nb\r\0c\r\0"
+
+    asyncio.run(main())
+
+
 def test_data_that_began_before_binary_is_sent_as_it_began():
     before = b"\r\xff\n\r\n" * MEBIBYTE
 

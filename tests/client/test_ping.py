@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_line_is_sent_with_cr_lf_and_each_is_another():
 
 def test_a_server_that_never_answers_is_waited_for_a_while():
     with peer(lambda lines, _: lines.read()) as target:
-        status, lines, said = ping(target, *QUICK, "-c", "2")
+        status, lines, said = ping(target, *QUICK, "-c", "2", "-W", "0.1")
     assert (status, said) == (1, "")
     assert lines[1:] == statistics(target, "2 lines sent, 0 answered, 100% lost")
 
@@ -94,7 +95,7 @@ def test_one_answer_of_three_is_no_failure():
         lines.read()
 
     with peer(serve) as target:
-        status, lines, _ = ping(target, *QUICK, "-c", "3")
+        status, lines, _ = ping(target, *QUICK, "-c", "3", "-W", "0.2")
     assert (status, lines[1]) == (0, answered(target, 1))
     assert lines[2:4] == statistics(target, r"3 lines sent, 1 answered, 66\.67% lost")
 
@@ -109,6 +110,35 @@ def test_answers_that_come_late_and_in_any_order_are_those_to_their_lines():
         status, lines, _ = ping(target, *QUICK, "-c", "3")
     assert status == 0
     assert lines[1:4] == [answered(target, number) for number in (3, 1, 2)]
+
+
+def test_an_answer_that_takes_longer_than_the_interval_and_a_second_is_not_lost():
+    def serve(lines, sock):
+        first = lines.readline()
+        threading.Event().wait(
+            1.2
+        )  # how slow it is: slower than any timeout of ours that is not -W
+        sock.sendall(first)
+
+    with peer(serve) as target:
+        status, lines, _ = ping(target, "-i", "0.2", "-c", "1")
+    assert (status, lines[1]) == (0, answered(target, 1))
+    assert lines[2:4] == statistics(target, "1 line sent, 1 answered, 0% lost")
+
+
+@pytest.mark.parametrize("words", [[], ["--send", "NOOP"]])
+def test_an_answer_that_comes_after_its_time_is_late(words):
+    def serve(lines, sock):
+        first = lines.readline()
+        # The time of the first is up when the second is sent, an interval later.
+        sock.sendall(first + lines.readline())
+
+    with peer(serve) as target:
+        status, lines, said = ping(target, "-i", "0.6", "-W", "0.5", "-c", "2", *words)
+    assert (status, said) == (0, "")
+    assert lines[1] == matching(r"\d bytes from .*: seq=1 time=([6-9]|\d+)\d\d\.\d+ ms \(late\).*")
+    assert lines[2] == matching(r"\d bytes from .*: seq=2 time=\d+\.\d+ ms.*")
+    assert lines[3:5] == statistics(target, "2 lines sent, 1 answered, 1 late, 50% lost")
 
 
 def test_an_answer_in_pieces_is_one_answer():
@@ -129,7 +159,7 @@ def test_an_answer_that_is_another_line_is_wrong():
             sock.sendall(line.upper())
 
     with peer(serve) as target:
-        status, lines, _ = ping(target, *QUICK, "-c", "2")
+        status, lines, _ = ping(target, *QUICK, "-c", "2", "-W", "0.2")
     assert status == 1
     assert lines[1:3] == [f"wrong answer from {target}: PING {number}" for number in (1, 2)]
     assert lines[3:] == statistics(target, "2 lines sent, 0 answered, 2 wrong, 100% lost")
@@ -143,8 +173,8 @@ def test_a_line_that_comes_back_twice_answers_once():
     with peer(serve) as target:
         status, lines, _ = ping(target, *QUICK, "-c", "1")
     assert status == 0
-    assert lines[1:3] == [answered(target, 1), f"unasked from {target}: ping 1"]
-    assert lines[3:5] == statistics(target, "1 lines sent, 1 answered, 0% lost")
+    assert lines[1:3] == [answered(target, 1), f"unexpected line from {target}: ping 1"]
+    assert lines[3:5] == statistics(target, "1 line sent, 1 answered, 0% lost")
 
 
 def test_what_a_server_says_cannot_act_on_the_terminal():
@@ -154,7 +184,7 @@ def test_what_a_server_says_cannot_act_on_the_terminal():
         lines.read()
 
     with peer(serve) as target:
-        lines = ping(target, *QUICK, "-c", "1")[1]
+        lines = ping(target, *QUICK, "-c", "1", "-W", "0.2")[1]
     assert lines[1] == f"wrong answer from {target}: \\x1b[2J\\xff"
 
 
@@ -164,7 +194,7 @@ def test_any_line_answers_a_line_that_was_given_and_a_greeting_answers_none():
     assert (status, said) == (0, "")
     assert lines == [
         f"PING {target}: 'NOOP'",
-        f"unasked from {target}: 220 mail.example ESMTP",
+        f"unexpected line from {target}: 220 mail.example ESMTP",
         *[answered(target, number, "250 2.0.0 Ok") for number in (1, 2)],
         *statistics(target, "2 lines sent, 2 answered, 0% lost"),
         matching(TIMES),
@@ -179,7 +209,7 @@ def test_of_several_lines_the_first_is_the_answer():
     with peer(serve) as target:
         status, lines, _ = ping(target, "-c", "1", "--send", "HELP")
     assert status == 0
-    assert lines[1:3] == [answered(target, 1, "one"), f"unasked from {target}: two"]
+    assert lines[1:3] == [answered(target, 1, "one"), f"unexpected line from {target}: two"]
 
 
 def test_a_server_that_closes_ends_it():
@@ -193,7 +223,7 @@ def test_a_server_that_closes_ends_it():
         assert status == 1
         assert lines[1:4] == [
             answered(target, 1),
-            *statistics(target, r"\d lines sent, 1 answered, \d\d(\.\d+)?% lost"),
+            *statistics(target, r"\d lines? sent, 1 answered, \d\d(\.\d+)?% lost"),
         ]
         assert said == f"echoproto: {target}: closed by the server\n"
 

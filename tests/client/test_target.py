@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import os
 
-from echoproto.client.target import Target, take_target
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echoproto.client.target import Target, only_target, take_target
 from echoproto.errors import TargetError
 
 
@@ -19,6 +23,21 @@ from echoproto.errors import TargetError
         (["tcp://[fe80::1%eth0]:2020"], Target("fe80::1%eth0", 2020)),
         (["unix:///run/echo.sock"], Target(path="/run/echo.sock")),
         (["unix:/run/echo.sock"], Target(path="/run/echo.sock")),
+        (["UNIX:/run/a%20b"], Target(path="/run/a%20b")),
+        (["unix:echo.sock"], Target(path="echo.sock")),
+        (["unix:./echo.sock"], Target(path="./echo.sock")),
+        (["unix:2020"], Target(path="2020")),
+        (["unix:@echo"], Target(path="@echo")),
+        (["unix:./@echo"], Target(path="./@echo")),
+        (["unix", "2020"], Target("unix", 2020)),
+        (["localhost", "smtp"], Target("localhost", 25)),
+        (["localhost:SMTP"], Target("localhost", 25)),
+        (["tcp://localhost:http/"], Target("localhost", 80)),
+        (["[::1]:http"], Target("::1", 80)),
+        (["tcp://[fe80::1%25eth0]:2020"], Target("fe80::1%eth0", 2020)),
+        (["telnet://[fe80::1%25a%2Eb]"], Target("fe80::1%a.b", 23, scheme="telnet")),
+        (["[fe80::1%eth0]:2020"], Target("fe80::1%eth0", 2020)),
+        (["fe80::1%eth0", "2020"], Target("fe80::1%eth0", 2020)),
         (["tls://localhost:2020"], Target("localhost", 2020, scheme="tls")),
         (["tls://[::1]:2020/"], Target("::1", 2020, scheme="tls")),
         (["telnet://localhost"], Target("localhost", 23, scheme="telnet")),
@@ -44,7 +63,10 @@ def test_what_a_person_writes(words, target):
     [
         (["localhost"], "localhost: the port is missing; give HOST PORT, HOST:PORT, "),
         (["::1"], "::1: the port is missing; "),
-        (["localhost", "http"], "localhost http: 'http' is not a port from 1 to 65535; "),
+        (
+            ["localhost", "smpt"],
+            "localhost smpt: 'smpt' is not a port from 1 to 65535, nor a TCP service that the sys",
+        ),
         (["localhost:0"], "localhost:0: '0' is not a port from 1 to 65535; "),
         (["localhost:65536"], "localhost:65536: '65536' is not a port "),
         (["localhost:٢٠"], "localhost:٢٠: '٢٠' is not a port "),
@@ -52,25 +74,33 @@ def test_what_a_person_writes(words, target):
         (["tcp://2020"], "tcp://2020: the host is missing; "),
         (["tcp://localhost"], "tcp://localhost: "),
         (["udp://localhost:2020"], "udp://localhost:2020: unknown scheme udp://; "),
-        (["unix:echo.sock"], "unix:echo.sock: 'echo.sock' is not a port "),
+        (["unix:"], "unix:: the path is missing; give unix:PATH, or unix:@NAME "),
+        (["unix:@"], "unix:@: the path is missing; "),
+        (["unix://"], "unix://: the path is missing; "),
+        (
+            ["unix://run/x"],
+            "unix://run/x: only an absolute path can follow unix://; give unix:///run/x or unix:",
+        ),
         (["localhost:" + "1" * 5000], "localhost:1111"),
         (["tls://"], "tls://: the host is missing; "),
         (["tls://localhost"], "tls://localhost: the port is missing; give "),
         (["tls://localhost", "2020"], "tls://localhost: the port is missing; give "),
-        (["tls://[::1]"], "tls://[::1]: "),
+        (["tls://[::1]"], "tls://[::1]: the port is missing; give "),
+        (["tcp://[::1%25]:1"], "::1%: '' cannot be a network interface; "),
+        (["[::1::]:80"], "::1::: '::1::' is not an IPv6 address"),
         (["tls://:2020"], "tls://:2020: the host is missing; "),
         (["telnet://"], "telnet://: the host is missing; "),
         (["telnet:///"], "telnet:///: the host is missing; "),
         (["telnet://:23"], "telnet://:23: the host is missing; "),
         (["telnet://[]"], "telnet://[]: the host is missing; "),
         (["telnet://localhost:"], "telnet://localhost:: '' is not a port from 1 to 65535; "),
-        (["telnet://localhost:telnet"], "telnet://localhost:telnet: 'telnet' is not a port "),
+        (["telnet://localhost:nosuch"], "telnet://localhost:nosuch: 'nosuch' is not a port "),
         (["telnet://localhost:0"], "telnet://localhost:0: '0' is not a port "),
         (["telnets://localhost:65536"], "telnets://localhost:65536: '65536' is not a port "),
         (["telnet://localhost:23/path"], "telnet://localhost:23/path: '23/path' is not a port "),
         (["ssl://localhost:2020"], "ssl://localhost:2020: unknown scheme ssl://; give "),
         (["telnet:localhost"], "telnet:localhost: 'localhost' is not a port "),
-        (["telnet://::1"], "telnet://::1: "),
+        (["telnet://::1"], "telnet://::1: an IPv6 address must be in brackets; "),
         (["telnet://me@localhost"], "telnet://me@localhost: a target has no user name; "),
         (["telnet://fe80::1:23"], "telnet://fe80::1:23: "),
         (["tcp://::1"], "tcp://::1: "),
@@ -138,14 +168,97 @@ def test_a_target_is_parsed_from_one_text(text, target):
     ("text", "message"),
     [
         ("", ": the port is missing; give HOST PORT, "),
-        (
-            "localhost 2020 more",
-            "localhost 2020 more: 'more' is one word too many; give HOST PORT,",
-        ),
-        ("localhost:x", "localhost:x: 'x' is not a port from 1 to 65535; give "),
+        ("localhost 2020 more", "unexpected argument 'more' after the target localhost:2020"),
+        ("localhost:x", "localhost:x: 'x' is not a port from 1 to 65535, nor "),
     ],
 )
 def test_a_text_that_is_no_target_is_refused(text, message):
     with pytest.raises(TargetError) as raised:
         Target.parse(text)
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["x", "y", "z"], "x y: 'y' is not a port .*; unexpected argument 'z'"),
+        (["x:1", "y", "z"], "unexpected arguments 'y' 'z' after the target x:1"),
+        (["x", "1", "z"], "unexpected argument 'z' after the target x:1"),
+    ],
+)
+def test_each_word_that_is_too_many_is_named(words, message):
+    with pytest.raises(TargetError, match=f"^{message}$"):
+        only_target(words)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "the host is missing"),
+        ({"host": "localhost", "port": 21, "scheme": "ftp"}, "unknown scheme ftp://; give tcp, "),
+        ({"host": "localhost"}, "localhost: 0 is not a port from 1 to 65535"),
+        ({"host": "localhost", "port": 65536}, "localhost: 65536 is not a port from 1 to 65535"),
+        ({"host": "a..b", "port": 1}, "a..b: a host name cannot "),
+        ({"host": "localhost", "path": "/x"}, "/x: a target is a host and a port, or a path"),
+        ({"path": "/a\0b"}, "'/a\\x00b': the path of a Unix socket cannot contain NUL"),
+        ({"path": "/\ud800"}, "'/\\ud800': not the path of a Unix socket"),
+    ],
+)
+def test_what_no_connection_can_be_made_to_is_no_target(fields, message):
+    with pytest.raises(TargetError) as raised:
+        Target(**fields)
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(("path", "most"), [("/", 107), ("é", 107), ("@", 108)])
+def test_a_path_is_as_long_as_the_system_allows(path, most):
+    fits = path + "x" * (most - len(os.fsencode(path)))
+    assert Target(path=fits).path == fits
+    with pytest.raises(TargetError, match=f"has at most {most} bytes; this one has {most + 1}"):
+        Target(path=f"{fits}x")
+
+
+def test_the_system_gets_the_host_in_ascii_and_tls_gets_it_as_certificates_have_it():
+    for host, ascii_host, server_name in [
+        ("faß.test.", "xn--fa-hia.test.", "xn--fa-hia.test"),
+        ("my_host", "my_host", "my_host"),
+        ("fe80::1%eth0", "fe80::1%eth0", "fe80::1"),
+    ]:
+        target = Target(host, 1)
+        assert (target.ascii_host, target.server_name) == (ascii_host, server_name)
+        assert host in target.name
+
+
+def test_the_address_of_an_abstract_socket_begins_with_nul():
+    assert Target(path="@echo").unix_address == "\0echo"
+    assert Target(path="./@echo").unix_address == "./@echo"
+
+
+ZONES = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="/%]"), min_size=1)
+HOSTS = st.one_of(
+    st.from_regex(r"[a-zA-Z0-9_-]{1,63}(\.[a-zA-Z0-9_-]{1,63}){0,2}\.?", fullmatch=True),
+    st.sampled_from(
+        ["faß.test", "FAẞ.test.", "\uff2cocalhost", "例え。テスト", "unix", "127.0.0.1"]
+    ),
+    st.ip_addresses(v=6).map(str),
+    st.builds("fe80::1%{}".format, ZONES),
+)
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=25)
+TARGETS = st.one_of(
+    st.builds(
+        Target,
+        HOSTS,
+        st.integers(1, 65535),
+        scheme=st.sampled_from(["tcp", "tls", "telnet", "telnets"]),
+    ),
+    st.builds(lambda path: Target(path=path), PATHS.filter(lambda path: path.removeprefix("@"))),
+    st.builds(lambda path: Target(path=f"/{path}"), PATHS),
+)
+
+
+@given(TARGETS)
+def test_the_url_of_a_target_is_that_target(target):
+    assert Target.parse(str(target)) == target
+    assert only_target([str(target)]) == target
+    if not target.path:
+        assert only_target([target.name]) == target

@@ -90,7 +90,10 @@ def type_into_putty(putty, line, *, seen_before):
 @pytest.mark.parametrize("charset", ["UTF-8", "ISO-8859-1"])
 def test_putty_gets_each_line_once_and_its_telnet_commands_leave_no_trace(charset, server):
     with Putty(server.port, charset=charset) as putty:
-        seen = type_into_putty(putty, "hello, éÿ", seen_before=b"")
+        # A byte 255 that is typed before PuTTY 0.78 is connected goes out garbled: it sends the
+        # bytes by which its queue marks Enter. Wait for a line of ASCII, which means that it is.
+        seen = type_into_putty(putty, "hello", seen_before=b"")
+        seen = type_into_putty(putty, "hello, éÿ", seen_before=seen)
         for key, shown in {"c": b"^C", "u": b"^U", "z": b"^Z", "backslash": b"^\\"}.items():
             putty.press(f"ctrl+{key}")
             putty.wait_for(seen + shown)

@@ -17,8 +17,13 @@ TIMEOUT = 300
 @pytest.mark.parametrize(
     "module",
     [
-        *["test_core", "test_fdset", "test_process", "test_tcp", "test_threads"],
-        *["test_time", "test_tls", "test_udp", "test_unix"],
+        *["test_core", "test_fdset", "test_tcp", "test_threads", "test_time"],
+        *[
+            "test_tls",
+            "test_udp",
+            "test_unix",
+            pytest.param("test_process", marks=pytest.mark.long),
+        ],
     ],
 )
 def test_it_passes_what_epoll_passes(module, tmp_path):

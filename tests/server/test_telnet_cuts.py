@@ -53,6 +53,14 @@ def test_a_cr_before_binary_takes_no_lf_after_it():
     assert data_of(received(TelnetCodec(SHELL_POLICY), sent)) == b"a\r\nx\r\nb"
 
 
+def test_a_cr_lf_that_is_written_in_two_parts_is_one_line_end():
+    protocol, wire = connected(None, HELLO)
+    for data in (b"a\r", b"\nb\r", b"c\r"):
+        protocol.transport.write(data)
+    protocol.transport.loseConnection()
+    assert wire.value() == NO_THANKS + b"a\r\nb\r\0c\r\0"
+
+
 def test_in_line_mode_the_cr_before_what_was_erased_takes_no_lf_after_it():
     _, sent = echo(HELLO + b"a\rb" + EL + b"\nc\n", mode="line")
     assert sent == NO_THANKS + b"a\r\n\r\nc\r\n"

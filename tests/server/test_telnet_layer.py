@@ -70,7 +70,7 @@ def test_what_is_sent_is_escaped_once_the_client_has_shown_telnet_and_not_before
     wire.clear()
     protocol.transport.dataReceived(HELLO)
     send(protocol)
-    assert wire.value() == NO_THANKS + b"\xff\xff\r\na\r\0b\xff\xff\r\n\xff\xff\r\0"
+    assert wire.value() == NO_THANKS + b"\xff\xff\r\na\r\0b\xff\xff\r\n\xff\xff\r"
 
 
 def test_a_client_that_has_shown_that_it_is_not_telnet_stays_plain():

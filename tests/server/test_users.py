@@ -55,8 +55,8 @@ EXCUSED = {
 @pytest.mark.parametrize(
     "names",
     [
-        # The tests of the web take as long as all others together.
-        pytest.param(names, id=name, marks=[pytest.mark.long] * (name == "web"))
+        # The tests of words take seconds, and all others half a minute and more.
+        pytest.param(names, id=name, marks=[pytest.mark.long] * (name != "words"))
         for name, names in TWISTED.items()
     ],
 )

@@ -69,7 +69,7 @@ Replies are joined up to the next event, and a flood of negotiation has no event
 
 _IAC: Final = int(Command.IAC)
 _SE, _AYT, _SB = map(int, (Command.SE, Command.AYT, Command.SB))
-_CR: Final = 0x0D
+_CR, _LF = 0x0D, 0x0A
 _ESCAPED_IAC: Final = b"\xff\xff"
 _IAC_SE: Final = bytes([Command.IAC, Command.SE])
 _NEGOTIATION_START: Final = {
@@ -102,6 +102,7 @@ class TelnetCodec(Layer):
         "_ended",
         "_events",
         "_negotiation",
+        "_open_cr",
         "_replied",
         "_reply",
         "_scanner",
@@ -126,6 +127,7 @@ class TelnetCodec(Layer):
         self._negotiation = Negotiation(policy)
         self._scanner = Scanner(mode)
         self._after_cr = False  # the last data ended with CR: a following NUL belongs to it
+        self._open_cr = False  # the last data that was sent ended with CR: a NUL or LF must follow
         self._subnegotiation: bytearray | None = None  # the start of an unfinished subnegotiation
         self._events: deque[Event] = deque()
         self._reply = bytearray()  # must be yielded before `_events`
@@ -208,24 +210,42 @@ class TelnetCodec(Layer):
         """Return `data` escaped: each IAC is doubled, and a bare CR becomes CR NUL.
 
         A CR before an LF does not change, and no CR does while BINARY is in effect on the local
-        side. If the connection is not telnet, return `data` unchanged.
+        side. What follows a CR at the end of `data` goes out with the next data, or with `finish`;
+        but a peer that takes each key by itself gets CR NUL at once. If the connection is not
+        telnet, return `data` unchanged.
         """
-        if self._scanner.mode != "always":
+        if self._scanner.mode != "always" or not data:
             return data
-        bare_cr = _CR in data and data.count(b"\r") > data.count(b"\r\n")
-        if bare_cr and not self.is_on(Side.LOCAL, Option.BINARY):
-            data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
-        return data.replace(b"\xff", _ESCAPED_IAC)
+        escaped = data.replace(b"\xff", _ESCAPED_IAC)
+        was_open, self._open_cr = self._open_cr, False
+        if (_CR in data or was_open) and not self.is_on(Side.LOCAL, Option.BINARY):
+            if data.count(b"\r") > data.count(b"\r\n"):
+                escaped = escaped.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+            if was_open and data[0] != _LF:
+                escaped = b"\0" + escaped
+            if data[-1] == _CR and not self._takes_keys:
+                self._open_cr = True
+                escaped = escaped[:-1]
+        return escaped
+
+    def finish(self) -> bytes:
+        """Return the NUL after a CR that was the last byte sent, if one is due."""
+        is_due, self._open_cr = self._open_cr, False
+        return b"\0" if is_due and not self.is_on(Side.LOCAL, Option.BINARY) else b""
 
     @property
     def line_end(self) -> bytes:
         """The data to send for a typed Enter.
 
         CR LF (RFC 1123, section 3.3.1), or a bare CR for a peer that takes each key by itself: one
-        on which both ECHO and SGA are in effect. `send` changes the bare CR to CR NUL.
+        on which both ECHO and SGA are in effect. `send` changes that CR to CR NUL.
         """
-        by_key = self.is_on(Side.REMOTE, Option.ECHO) and self.is_on(Side.REMOTE, Option.SGA)
-        return b"\r" if by_key else b"\r\n"
+        return b"\r" if self._takes_keys else b"\r\n"
+
+    @property
+    def _takes_keys(self) -> bool:
+        """Whether the peer takes each key by itself, and must not wait for the NUL of an Enter."""
+        return self.is_on(Side.REMOTE, Option.ECHO) and self.is_on(Side.REMOTE, Option.SGA)
 
     def command(self, command: int) -> bytes:
         """Return the bytes of a command. From now on, the connection is telnet.

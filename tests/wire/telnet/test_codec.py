@@ -107,7 +107,38 @@ def test_a_cr_is_given_at_once():
     ],
 )
 def test_data_is_sent_with_iac_doubled_and_a_bare_cr_as_cr_nul(data, wire):
-    assert codec().send(data) == wire
+    one = codec()
+    assert one.send(data) + one.finish() == wire
+
+
+@pytest.mark.parametrize(
+    ("datas", "wires"),
+    [
+        ([b"a\r", b"\nb"], [b"a\r", b"\nb", b""]),
+        ([b"a\r", b"b"], [b"a\r", b"\0b", b""]),
+        ([b"a\r", b"", b"\n\r", b"\r\n"], [b"a\r", b"", b"\n\r", b"\0\r\n", b""]),
+        ([b"\r", b"\0", b"\r"], [b"\r", b"\0\0", b"\r", b"\0"]),
+        ([b"\r", b"\xff\r"], [b"\r", b"\0\xff\xff\r", b"\0"]),
+    ],
+)
+def test_a_cr_at_the_end_of_data_goes_out_at_once_and_its_nul_before_the_next(datas, wires):
+    one = codec()
+    assert [*map(one.send, datas), one.finish()] == wires
+
+
+def test_the_nul_of_a_cr_is_not_sent_once_binary_is_in_effect():
+    one, other = codec(), codec()
+    for each in (one, other):
+        assert each.send(b"a\r") == b"a\r"
+        received(each, IAC + DO + BINARY)
+    assert one.send(b"b") == b"b"
+    assert other.finish() == b""
+
+
+def test_a_peer_that_takes_each_key_by_itself_gets_a_whole_enter_at_once():
+    one = codec(SHELL_POLICY)
+    received(one, IAC + WILL + ECHO + IAC + WILL + SGA)
+    assert [one.send(b"ls\r"), one.send(b"\n"), one.finish()] == [b"ls\r\0", b"\n", b""]
 
 
 def test_with_binary_only_iac_is_escaped():
@@ -118,7 +149,7 @@ def test_with_binary_only_iac_is_escaped():
     assert data_of(received(one, b"\0" + IAC + WONT + BINARY + b"\0\r\0")) == b"\0\0\r"
     assert one.send(b"\r") == b"\r"  # that is the other direction
     received(one, IAC + DONT + BINARY)
-    assert one.send(b"\r") == b"\r\0"
+    assert one.send(b"\rx") == b"\r\0x"
 
 
 def test_a_cr_before_binary_takes_no_nul_after_it():
@@ -203,7 +234,7 @@ def test_our_side_is_off_when_we_have_said_so_and_the_peers_when_it_has():
     received(one, IAC + DO + BINARY + IAC + WILL + BINARY)
     one.request(Side.LOCAL, Option.BINARY, on=False)
     one.request(Side.REMOTE, Option.BINARY, on=False)
-    assert one.send(b"\r") == b"\r\0"
+    assert one.send(b"\rx") == b"\r\0x"
     assert data_of(received(one, b"\r\0" + IAC + WONT + BINARY + b"\r\0")) == b"\r\0\r"
 
 
