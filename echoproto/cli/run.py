@@ -103,7 +103,9 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
         if not received:
             if isinstance(error, NetworkError):
                 fail(str(error), 1)
-            raise
+            if not isinstance(error, KeyboardInterrupt):  # prompt_toolkit raises it for SIGINT
+                raise
+            received.append(signal.SIGINT)
     else:
         if received in ([], [signal.SIGINT]):
             return result

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohappyeyeballs
 
@@ -16,8 +18,11 @@ from echoproto.client.network_errors import connecting
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Sequence
 
     from echoproto.client.target import Target
+
+    Address = tuple[int, int, int, str, tuple[Any, ...]]  # as socket.getaddrinfo returns it
 
 _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
 
@@ -57,15 +62,65 @@ async def open_transport(
 
 
 async def _connect_tcp(target: Target) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(target.ascii_host, target.port, type=socket.SOCK_STREAM)
     sock = await aiohappyeyeballs.start_connection(
-        addresses, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
+        await _look_up(target),
+        happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
+        socket_factory=_Socket,
     )
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Telnet's Synch sends a part of it as urgent data (RFC 854): receive that among the other data.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     return sock
+
+
+class _Socket(socket.socket):
+    """A socket for one address, to which it connects.
+
+    uvloop looks every address up once more before it connects, and drops the scope id of IPv6
+    (uvloop issue 539): `fe80::1%eth0` would become `fe80::1`.
+    """
+
+    def __init__(self, info: Address) -> None:
+        super().__init__(*info[:3])
+        self._address = info[4]
+
+    def connect(self, _: object) -> None:
+        """See socket.socket."""
+        super().connect(self._address)
+
+
+async def _look_up(target: Target) -> Sequence[Address]:
+    """Return the addresses of the host of `target`. Raises socket.gaierror or UnicodeError.
+
+    The system's resolver cannot be interrupted, and may take half a minute to give up. Therefore it
+    runs in a daemon thread, for which nothing waits: neither a cancelled lookup, nor the end of the
+    event loop (which waits for the threads of its executor), nor the end of the program.
+    """
+
+    def addresses(flags: int = 0) -> Sequence[Address]:
+        host, port = target.ascii_host, target.port
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+
+    def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
+        if not found.done():  # it was cancelled
+            set_outcome(outcome)
+
+    def run() -> None:
+        set_outcome: Callable[[Any], None] = found.set_result
+        outcome: object
+        try:
+            outcome = addresses()
+        except Exception as error:  # noqa: BLE001 - it is raised by whoever waits
+            set_outcome, outcome = found.set_exception, error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, set_outcome, outcome)
+
+    with suppress(socket.gaierror):
+        return addresses(socket.AI_NUMERICHOST)  # takes no time
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Sequence[Address]] = loop.create_future()
+    Thread(target=run, name="lookup", daemon=True).start()
+    return await found
 
 
 async def _connect_unix(target: Target) -> socket.socket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import pytest
 
@@ -73,17 +72,6 @@ def test_a_command_imports_no_other_and_no_server(command, more, server):
 def test_wrong_usage_is_found_without_the_client():
     modules = modules_after("bench", "localhost:1", "-c", "none", status=2)
     assert "asyncio" not in modules
-
-
-def test_each_command_is_where_the_table_says_and_in_the_help():
-    shown = run(BIN / "echoproto", "--help").stdout.decode().partition("\nCommands:\n")[2]
-    assert [line.split(maxsplit=1) for line in shown.splitlines()] == [
-        list(entry) for entry in sorted(COMMANDS.items())
-    ]
-    for name in COMMANDS:
-        command = getattr(import_module(f"echoproto.cli.{name}"), name)
-        assert command.name == name
-        assert command.help
 
 
 def test_options_of_the_default_command_are_in_the_help_of_the_group():

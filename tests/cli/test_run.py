@@ -37,6 +37,7 @@ def ended(body, *, fast=False):
         ("raise OSError(5, 'why', 0)", 2, "", "echoproto: standard input: why\n"),
         ("raise BrokenPipeError", 1, "", ""),
         ("raise SystemExit(7)", 7, "", ""),
+        ("raise KeyboardInterrupt", 130, "", ""),
     ],
 )
 def test_each_end_has_its_status_and_its_line(body, status, printed, said):

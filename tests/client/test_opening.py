@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
 import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from peers import peer
-from support import BIN, echoproto, receive_all
+from echoproto import NetworkError, Target, connect
+from echoproto.client.opening import open_socket
+from peers import peer, talk
+from support import BIN, DEADLINE, echoproto, receive_all, run, start
 
 ECHOPROTO = BIN / "echoproto"
 
@@ -59,3 +66,81 @@ def test_connecting_takes_no_longer_than_it_may():
     assert done.stderr.decode() == (
         f"echoproto: cannot connect to {host}:{port}: no answer in 0.2 seconds\n"
     )
+
+
+# A resolver that never answers
+
+NEVER = """
+import socket, sys, time
+from echoproto.cli import main
+
+find = socket.getaddrinfo
+
+def getaddrinfo(*args, flags=0, **kwargs):
+    if flags & socket.AI_NUMERICHOST:
+        return find(*args, flags=flags, **kwargs)
+    print("looking up", file=sys.stderr, flush=True)
+    time.sleep(1000)
+
+socket.getaddrinfo = getaddrinfo
+main()
+"""
+COMMANDS = ["connect", "send", "ping", "bench"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_lookup_takes_no_longer_than_it_may(command):
+    done = run(sys.executable, "-c", NEVER, command, "-w", "0.1", "echo.test:7")
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "looking up\nechoproto: cannot connect to echo.test:7: no answer in 0.1 seconds\n"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_lookup(command, number, status):
+    words = [sys.executable, "-c", NEVER, command, "echo.test:7"]
+    with start(*words, stderr=subprocess.PIPE) as process:
+        assert process.stderr.readline() == b"looking up\n"
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == status
+        assert process.stderr.read() == b""
+
+
+def test_connect_gives_up_on_a_lookup_and_goes_on(monkeypatch):
+    answered = threading.Event()
+
+    def getaddrinfo(*_, flags=0, **__):
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "no number")
+        answered.wait(DEADLINE)
+        return []
+
+    async def main():
+        with pytest.raises(NetworkError, match=r"no answer in 0\.05 seconds"):
+            async with connect("echo.test:7", 0.05):
+                pass
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    asyncio.run(main())
+    answered.set()  # an answer that comes when the loop is closed disturbs nobody
+
+
+def test_a_numeric_host_is_looked_up_without_a_thread(server, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", None)
+    talk(Target("127.0.0.1", server.port), lambda connection: connection.send(b""))
+
+
+@pytest.mark.parametrize("run_loop", [asyncio.run, pytest.param("uvloop", id="uvloop")])
+def test_the_zone_of_an_address_is_kept(run_loop, monkeypatch):
+    if run_loop == "uvloop":
+        run_loop = pytest.importorskip("uvloop").run
+    connected = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: connected.append(address))
+
+    async def main():
+        (await open_socket(Target("fe80::1%lo", 7))).close()
+
+    run_loop(main())
+    assert connected == [("fe80::1", 7, 0, socket.if_nametoindex("lo"))]
