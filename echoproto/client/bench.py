@@ -23,7 +23,7 @@ from echoproto.client import limits
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
 from echoproto.client.opening import open_transport
 from echoproto.client.stalls import StallMeter
-from echoproto.client.tls import tls_context
+from echoproto.client.tls import tls_context, tls_hint
 from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 
@@ -172,7 +172,10 @@ class Bench:
                 f"bytes wrong: {result.wrong_bytes:,}, the first on connection {number + 1} after "
                 f"{at:,} bytes: received '{escape(got)}' instead of '{escape(expected)}'"
             )
-        return "; ".join(problems)
+        # The server may answer plain text with an alert of TLS, or with nothing.
+        first = self._tally.first_wrong[3][:7] if self._tally.first_wrong else b""
+        hint = tls_hint(self._target, first) if result.errors and not result.messages else ""
+        return "; ".join(problems) + hint
 
     async def _connect(self) -> None:
         first = await self._open(0, self._target)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from echoproto.client.network_errors import connecting, reason, tls_errors
 from echoproto.client.opening import open_socket
 from echoproto.client.target import Target
-from echoproto.client.tls import is_tls_alert, tls_context
+from echoproto.client.tls import is_tls_alert, tls_context, tls_hint
 from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
@@ -241,14 +241,18 @@ class ClientConnection:
             await self._send_queued()
             return
         await asyncio.sleep(0)  # lets other tasks run, even if the peer sends faster than we handle
-        with self._network_errors():
-            data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
-        if not data and self._lost:
-            raise self._lost  # the system reports an error once, and `send` has received it
+        try:
+            with self._network_errors():
+                data = await asyncio.get_running_loop().sock_recv(self._socket, MAX_RECEIVE)
+            if not data and self._lost:
+                raise self._lost  # the system reports an error once, and `send` has received it
+        except NetworkError as error:
+            is_reset = isinstance(error.__context__, ConnectionError)
+            hint = tls_hint(self.target, self._first) if is_reset else ""
+            raise NetworkError(f"{error}{hint}") from None
         if not data and self._tls is None and is_tls_alert(self._first):
-            raise NetworkError(
-                f"{self.target.name}: it answered with a TLS alert, so it speaks TLS; give tls://"
-            )
+            hint = tls_hint(self.target, self._first)
+            raise NetworkError(f"{self.target.name}: closed by the server{hint}")
         self._first = self._first or data[:8]
         self._events = self._pipeline.receive(data) if data else self._pipeline.eof()
 
@@ -298,17 +302,10 @@ class ClientConnection:
         with suppress(NetworkError):  # `receive` raises it
             await self._send(lambda: b"")
 
-    def _hint(self, error: OSError) -> str:
-        if is_tls_alert(self._first) and self._tls is None:
-            return " (it answered with a TLS alert, so it speaks TLS; give tls://)"
-        if self._first or self.target.scheme != "tcp" or not isinstance(error, ConnectionError):
-            return ""
-        return " (before it sent anything; if it speaks TLS, give tls://)"
-
     @contextmanager
     def _network_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self._lost = NetworkError(f"{self.target.name}: {reason(error)}{self._hint(error)}")
+            self._lost = NetworkError(f"{self.target.name}: {reason(error)}")
             raise self._lost from None
