@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MAX_DURATION: Final = 50_000
 """Longest run, in seconds. Latencies can record times that are a little longer."""
 
+MAX_SIZE: Final = 1 << 24
+"""Largest message, in bytes: several different ones are kept in memory."""
+
+MAX_RATE: Final = 1e9
+"""Highest rate, in messages per second: far more than can be sent."""
+
 MAX_IN_FLIGHT: Final = 1 << 30
 """Maximum number of bytes in flight, on all connections together."""
 
@@ -51,7 +57,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @click.option(
     "-s",
     "--size",
-    type=options.Number("bytes", int, least=1),
+    type=options.Number("bytes", int, least=1, most=MAX_SIZE),
     default=64,
     show_default=True,
     metavar="BYTES",
@@ -72,7 +78,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 @click.option(
     "-R",
     "--rate",
-    type=options.Number("messages per second", least=0.001),
+    type=options.Number("messages per second", least=0.001, most=MAX_RATE),
     metavar="COUNT",
     help="Number of messages per second, on all connections together. Messages are due at this "
     "rate whether or not the server keeps up, and latency counts from the time when a message was "

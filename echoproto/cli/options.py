@@ -43,7 +43,7 @@ class Number(click.ParamType[float]):
         self._kind = kind
         self._above, self._least, self._most = above, least, most
         limits = [
-            f"{words} {limit:,g}"
+            f"{words} {limit:,.12g}"
             for words, limit in (("above", above), ("at least", least), ("at most", most))
             if limit is not None
         ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from echoproto.client.bench import Result
 
 _BAR_STEPS: Final = 1000
+_STALL: Final = 0.01  # seconds; shorter ones are usual on a busy machine
 _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _COLOUR: Final = "#2a6f97"
 _PERCENTILES: Final = (0, 50, 75, 90, 99, 99.9, 99.99, 99.999, 99.9999, 99.99999)
@@ -63,6 +64,7 @@ def table(result: Result) -> str:
         f"bytes    {result.bytes:16,} {result.megabytes_per_second:16,.2f} MB/s",
         f"errors   {sum(result.errors.values()):16,}",
         f"lost     {result.lost_bytes:16,} bytes",
+        f"not sent {result.unsent_bytes:16,} bytes",
         f"wrong    {result.wrong_bytes:16,} bytes",
         "",
     ]
@@ -71,6 +73,9 @@ def table(result: Result) -> str:
         for name, seconds in result.latency.items()
         if seconds is not None
     ]
+    if result.longest_stall >= _STALL:
+        stall = f"The client itself stood still for up to {_time(result.longest_stall)}"
+        lines.append(f"\n{stall}: latencies up to that may be its own.")
     return "\n".join(lines).rstrip()
 
 

@@ -5,7 +5,8 @@
   context of TLS, and the reasons for which a handshake fails.
 - `connection` is the connection that programs use: `connect` and `ClientConnection`.
 - `pipe` and `ping` run on a `ClientConnection`.
-- `bench` runs a load: `load` is one connection of it, and `latency` records the times.
+- `bench` runs a load, for which `limits` checks the system: `load` is one connection of it,
+  `latency` records the times, and `stalls` those in which the client itself stood still.
 
 This package imports `wire`, and never Twisted. The shell and the command line stand above it.
 """

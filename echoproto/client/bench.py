@@ -11,16 +11,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
-import resource
+import os
 import signal
 from dataclasses import dataclass, replace
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final, cast
 
+from echoproto.client import limits
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
 from echoproto.client.opening import open_transport
-from echoproto.client.tls import tls_context
+from echoproto.client.stalls import StallMeter
+from echoproto.client.tls import tls_context, tls_hint
 from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 
@@ -35,7 +38,6 @@ ANSWER_TIMEOUT: Final = 5.0
 """Seconds to wait at the end for the answers to the messages in flight."""
 
 _MAX_CONNECTING: Final = 100  # connections to open at a time: a server's listen queue is short
-_OTHER_FILES: Final = 50  # open files besides the connections
 _MAX_SAMPLE_INTERVAL: Final = 0.1  # seconds
 _MIN_SAMPLES: Final = 100  # in one run
 _MIN_WAKE_INTERVAL: Final = 1e-4  # seconds between two wake-ups of an open loop
@@ -50,7 +52,10 @@ class Result:
     `bytes` counts the bytes that came back, and a megabyte is 10^6 bytes. `duration` is the time
     from the first message to the last answer, or to the end of the load's duration if that is
     later. `errors` counts the connections that failed, by reason. `lost_bytes` counts the bytes
-    that did not come back. If the run was interrupted, outstanding bytes are not counted as lost.
+    that were sent and did not come back, and `unsent_bytes` those that were due and never left this
+    program. If the run was interrupted, what is outstanding on open connections counts as neither.
+    `longest_stall` is the longest time in which this program itself stood still: latencies up to
+    that may be its own.
     """
 
     target: str
@@ -65,9 +70,11 @@ class Result:
     megabytes_per_second: float
     errors: dict[str, int]
     lost_bytes: int
+    unsent_bytes: int
     wrong_bytes: int
     latency: dict[str, float | None]
     cpu_seconds: float
+    longest_stall: float
 
 
 class Bench:
@@ -95,21 +102,22 @@ class Bench:
         self._wait = wait
         self._insecure = insecure
         self._tls: ssl.SSLContext | None = None
-        self._text, self._tally = Text(load), Tally()
+        self._tally, self._stalls = Tally(), StallMeter()
         self.latencies = self._tally.latencies
         self._connections: list[ClosedLoop] = []
         self._start = self._end = self._cpu = 0.0
-        self._interrupted = False
+        self._lost = self._unsent = 0
         self._send_due: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Open the connections, send the load, wait for the last answers, and close.
 
-        Raises NetworkError if the first connection fails, and OSError if the system does not allow
-        that many open files. After the clock has started (`has_begun`), failures do not raise:
-        `result` and `problem` report them, also if the run is cancelled.
+        Raises NetworkError if the first connection fails, and OSError if the system does not have
+        what the load needs: see `limits`. After the clock has started (`has_begun`), failures do
+        not raise: `result` and `problem` report them, also if the run is cancelled.
         """
-        _allow_open_files(self._load.connections + _OTHER_FILES)
+        limits.check(self._target, self._load)
+        self._text = Text(self._load)
         self._tls = tls_context(self._target, insecure=self._insecure)
         try:
             await self._connect()
@@ -122,6 +130,7 @@ class Bench:
         load, tally = self._load, self._tally
         duration = self._end - self._start
         received = sum(connection.received for connection in self._connections)
+        seconds = duration or math.inf  # nothing was measured in no time
         return Result(
             target=str(self._target),
             connections=load.connections,
@@ -130,14 +139,16 @@ class Bench:
             rate=load.rate,
             duration=duration,
             messages=self.latencies.count,
-            messages_per_second=self.latencies.count / duration,
+            messages_per_second=self.latencies.count / seconds,
             bytes=received,
-            megabytes_per_second=received / duration / 1e6,
+            megabytes_per_second=received / seconds / 1e6,
             errors=dict(tally.errors),
-            lost_bytes=0 if self._interrupted else sum(each.missing for each in self._connections),
+            lost_bytes=self._lost,
+            unsent_bytes=self._unsent,
             wrong_bytes=tally.wrong_bytes,
             latency=self.latencies.summary(),
             cpu_seconds=self._cpu,
+            longest_stall=self._stalls.longest,
         )
 
     def problem(self) -> str:
@@ -150,13 +161,21 @@ class Bench:
                 "" if result.errors else f", which did not come back in {ANSWER_TIMEOUT:g} seconds"
             )
             problems.append(f"bytes lost: {result.lost_bytes:,}{late}")
+        if result.unsent_bytes:
+            why = " (the server did not take them, or answered too late for --depth)"
+            problems.append(
+                f"bytes not sent: {result.unsent_bytes:,}{'' if result.errors else why}"
+            )
         if self._tally.first_wrong:
             number, at, expected, got = self._tally.first_wrong
             problems.append(
                 f"bytes wrong: {result.wrong_bytes:,}, the first on connection {number + 1} after "
                 f"{at:,} bytes: received '{escape(got)}' instead of '{escape(expected)}'"
             )
-        return "; ".join(problems)
+        # The server may answer plain text with an alert of TLS, or with nothing.
+        first = self._tally.first_wrong[3][:7] if self._tally.first_wrong else b""
+        hint = tls_hint(self._target, first) if result.errors and not result.messages else ""
+        return "; ".join(problems) + hint
 
     async def _connect(self) -> None:
         first = await self._open(0, self._target)
@@ -169,7 +188,10 @@ class Bench:
                 try:
                     await self._open(number, address)
                 except NetworkError as error:
-                    self._tally.errors[str(error).replace(f" to {self._target.name}", "")] += 1
+                    why = str(error).replace(f" to {self._target.name}", "")
+                    if why.endswith(os.strerror(errno.EADDRNOTAVAIL)):  # the first had an address
+                        why += ": no local port is free"
+                    self._tally.errors[why] += 1
 
         await asyncio.gather(*map(open_another, range(1, self._load.connections)))
 
@@ -186,14 +208,20 @@ class Bench:
         self._start = self._end = perf_counter()
         cpu = process_time()
         self.has_begun = True
+        counted = self._connections
+        self._stalls.start()
         try:
             await self._send(self._start + self._load.duration)
             await _until(self._all_answered, ANSWER_TIMEOUT, _POLL_INTERVAL, self._sample)
         except asyncio.CancelledError:
-            self._end, self._interrupted = perf_counter(), True
+            self._end = perf_counter()
+            counted = [each for each in self._connections if not each.is_open]
             raise
         finally:
+            self._stalls.stop()
             self._sample()
+            self._lost = sum(each.missing for each in counted)
+            self._unsent = sum(each.unsent for each in counted)
             self._cpu = process_time() - cpu
 
     async def _send(self, deadline: float) -> None:
@@ -208,7 +236,9 @@ class Bench:
             self._send_due()  # send the messages that have become due since the last wake-up
             self._end = max(self._end, min(perf_counter(), deadline))
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            if self._load.rate:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGALRM)
             for connection in self._connections:
                 connection.end()
 
@@ -242,7 +272,7 @@ class Bench:
         return not any(connection.is_open for connection in self._connections)
 
     def _all_answered(self) -> bool:
-        return not any(each.is_open and each.missing for each in self._connections)
+        return not any(each.is_open and (each.missing or each.unsent) for each in self._connections)
 
     def _sample(self) -> None:
         self.latencies.gather()
@@ -275,14 +305,3 @@ async def _until(
     while not done() and (left := end - perf_counter()) > 0:
         await asyncio.sleep(min(interval, left))
         action()
-
-
-def _allow_open_files(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count and soft != resource.RLIM_INFINITY:
-        if hard < count and hard != resource.RLIM_INFINITY:
-            raise OSError(
-                f"this many connections need {count} open files, but only {hard} are allowed "
-                "(ulimit -Hn); give a lower --connections"
-            )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -50,18 +50,33 @@ class Load:
     rate: float | None = None
     duration: float = 10.0
 
+    @property
+    def in_flight(self) -> int:
+        """Maximum number of bytes in flight, on all connections together."""
+        return self.connections * self.depth * self.size
+
+    @property
+    def messages(self) -> int:
+        """Number of messages in the text before it repeats."""
+        return max(_MIN_MESSAGES, _CYCLE // self.size)
+
+    @property
+    def text_size(self) -> int:
+        """Size of the text in bytes: long enough that all in flight is one slice, at any start."""
+        cycle = self.messages * self.size
+        return cycle * (1 + -(-self.depth * self.size // cycle))
+
 
 class Text:
     """The text that all connections send: `cycle` bytes of messages, again and again."""
 
     def __init__(self, load: Load) -> None:
-        self._size, self._messages = load.size, max(_MIN_MESSAGES, _CYCLE // load.size)
+        self._size, self._messages = load.size, load.messages
         self.cycle = self._size * self._messages
         letters = Random(0).randbytes(self.cycle).translate(_ALPHABET * 4)  # noqa: S311
         body = load.size - len(load.line_end)
         text = b"".join(letters[at : at + body] + load.line_end for at in self._places())
-        # Long enough that everything in flight is one slice, whatever its start.
-        self.bytes = text * (1 + -(-load.depth * load.size // self.cycle))
+        self.bytes = text * (load.text_size // self.cycle)
 
     def start(self, number: int) -> int:
         """Return the position at which connection `number` starts."""
@@ -96,7 +111,8 @@ class ClosedLoop(asyncio.Protocol):
         self._record_all = self._record if load.depth == 1 else self._record_depth
         self._deadline = 0.0  # time from which nothing more is sent
         self._start = self._place = text.start(number)  # position of the next byte to send
-        self._in_flight = 0  # bytes
+        self._in_flight = 0  # bytes that were given to the transport
+        self._left = 0  # bytes that the transport still had when the connection was lost
         self._part = 0  # bytes received of a message that is not complete yet
         self._batches: deque[tuple[float, int]] = deque()  # (time of sending, number of messages)
         # If everything in flight was sent in one write: those bytes, and the time of the write.
@@ -120,8 +136,16 @@ class ClosedLoop(asyncio.Protocol):
 
     @property
     def missing(self) -> int:
-        """Number of bytes that should have come back, and have not."""
-        return self._in_flight
+        """Number of bytes that were sent and have not come back."""
+        return self._in_flight - min(self._in_flight, self._buffered())
+
+    @property
+    def unsent(self) -> int:
+        """Number of bytes that should have been sent, and have not left the program."""
+        return min(self._in_flight, self._buffered())
+
+    def _buffered(self) -> int:
+        return self._transport.get_write_buffer_size() if self.is_open else self._left
 
     def begin(self, deadline: float) -> None:
         """Send the first messages. Send no more after `deadline`, a time of perf_counter."""
@@ -160,6 +184,7 @@ class ClosedLoop(asyncio.Protocol):
 
     def _lost(self, why: str) -> None:
         if self.is_open:
+            self._left = self._buffered()
             self.is_open = False
             self._tally.errors[why] += 1
 
@@ -243,14 +268,14 @@ class OpenLoop(ClosedLoop):
         self._first, self._interval = first, interval
 
     @property
-    def missing(self) -> int:
-        """Number of bytes that should have come back and have not, including those not sent yet."""
-        return self._in_flight + (self._due - self._written) * self._size
+    def unsent(self) -> int:
+        """Number of bytes that should have been sent: see ClosedLoop, and what is due."""
+        return super().unsent + (self._due - self._written) * self._size
 
     def send_due(self, due: int) -> None:
         """Set how many messages are due since the start, and send as many as `depth` allows."""
+        self._due = due
         if self.is_open:
-            self._due = due
             in_flight = self._written - self._complete
             if (count := min(due - self._written, self._depth - in_flight)) > 0:
                 self._written += count

@@ -21,6 +21,7 @@ from statistics import fmean, pstdev
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from echoproto.client.tls import tls_hint
 from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 from echoproto.wire.framing import LineSplitter
@@ -136,13 +137,16 @@ class Ping:
         await asyncio.wait_for(self._received.wait(), seconds)
 
     async def _receive(self) -> None:
+        first = b""
         while data := await self._connection.receive():
+            first = first or data[:8]
             now = perf_counter()
             self._splitter.feed(data)
             for line in self._splitter.cut(keep_rest=False):
                 self._handle_line(line, now)
             self._received.set()
-        raise NetworkError(f"{self._name}: closed by the server")
+        hint = tls_hint(self._connection.target, first)
+        raise NetworkError(f"{self._name}: closed by the server{hint}")
 
     def _handle_line(self, line: bytes, now: float) -> None:
         self._expire(now)

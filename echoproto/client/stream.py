@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from echoproto.client.descriptors import ready, unread
 from echoproto.client.network_errors import reason
-from echoproto.client.tls import is_tls_alert
+from echoproto.client.tls import is_tls_alert, tls_hint
 from echoproto.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 MAX_RECEIVE: Final = 64 * 1024
 """Maximum number of bytes to receive at a time."""
-
-_IS_TLS: Final = "it answered with a TLS alert, so it speaks TLS; give tls://"
 
 _LOOK_AFTER: Final = (
     0.001,
@@ -66,8 +64,8 @@ class Stream:
             data = await asyncio.get_running_loop().sock_recv(self.socket, MAX_RECEIVE)
         if not data and self.lost:
             raise self.lost  # the system reports an error once, and another call has received it
-        if not data and self._is_tls_server():
-            raise NetworkError(f"{self._name}: {_IS_TLS}")
+        if not data and not self._target.is_tls and is_tls_alert(self._first):
+            raise NetworkError(f"{self._name}: closed by the server{self.hint}")
         self._first = self._first or data[:8]
         self.bytes_received += len(data)
         return data
@@ -118,18 +116,11 @@ class Stream:
         try:
             yield
         except OSError as error:
-            self.lost = NetworkError(f"{self._name}: {reason(error)}{self._hint(error)}")
+            hint = self.hint if isinstance(error, ConnectionError) else ""
+            self.lost = NetworkError(f"{self._name}: {reason(error)}{hint}")
             raise self.lost from None
 
-    def _is_tls_server(self) -> bool:
-        """Whether the server has answered what is not TLS with a TLS alert."""
-        return not self._target.is_tls and is_tls_alert(self._first)
-
-    def _hint(self, error: OSError) -> str:
-        if self._is_tls_server():
-            return f" ({_IS_TLS})"
-        # A Unix socket is not on TLS, and a telnet server is hardly ever.
-        is_plain_tcp = self._target.scheme == "tcp" and not self._target.path
-        if self._first or not is_plain_tcp or not isinstance(error, ConnectionError):
-            return ""
-        return " (before it sent anything; if it speaks TLS, give tls://)"
+    @property
+    def hint(self) -> str:
+        """What to add to the message that the connection has ended."""
+        return tls_hint(self._target, self._first)

@@ -99,6 +99,18 @@ def is_tls_alert(data: bytes) -> bool:
     return len(data) == 7 and data[:2] == b"\x15\x03" and data[3:5] == b"\0\2"  # noqa: PLR2004
 
 
+def tls_hint(target: Target, first: bytes) -> str:
+    """Return what to add to the message when `target`, to which plain text was sent, has ended.
+
+    `first` is what arrived first, up to 8 bytes. The result is empty if nothing hints at TLS.
+    """
+    if target.path or target.is_tls:
+        return ""
+    if is_tls_alert(first):
+        return " (it answered with a TLS alert, so it speaks TLS; give tls://)"
+    return "" if first else " (before it sent anything; if it speaks TLS, give tls://)"
+
+
 class _TLSObject(ssl.SSLObject):
     """A TLS object that adds a note to the exception of a handshake that fails."""
 

@@ -51,6 +51,8 @@ def test_a_signal_ends_it_with_the_result_so_far(rate, number, status):
         (["localhost:1", "--depth", "x"], 2, "Error: Invalid value for '--depth': 'x' is not"),
         (["localhost:1", "-d", "inf"], 2, "Error: Invalid value for '-d' / '--duration': 'inf' is"),
         (["localhost:1", "-R", "nan"], 2, "Error: Invalid value for '-R' / '--rate': 'nan' is not"),
+        (["localhost:1", "-R", "1e308"], 2, "Error: Invalid value for '-R' / '--rate': '1e308' is"),
+        (["localhost:1", "-s", "100000000"], 2, "Error: Invalid value for '-s' / '--size': '10000"),
         (["localhost:1", "-R", "0"], 2, "Error: Invalid value for '-R' / '--rate': '0' is not"),
         (["localhost:1", "-s", "1", "-C"], 2, "Error: --size 1 leaves no room for CR LF; give 2"),
         (["localhost:1", "-c", "1000", "-s", "10000000"], 2, "Error: --connections, --depth and "),

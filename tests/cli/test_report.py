@@ -15,7 +15,8 @@ ECHOPROTO = BIN / "echoproto"
 KEYS = [
     *["target", "connections", "depth", "size", "rate", "duration"],
     *["messages", "messages_per_second", "bytes", "megabytes_per_second"],
-    *["errors", "lost_bytes", "wrong_bytes", "latency", "cpu_seconds"],
+    *["errors", "lost_bytes", "unsent_bytes", "wrong_bytes"],
+    *["latency", "cpu_seconds", "longest_stall"],
 ]
 LATENCIES = ["mean", "min", "p50", "p75", "p90", "p99", "p99.9", "p99.99", "max"]
 
@@ -45,11 +46,12 @@ def test_the_result_is_a_table(server):
     done = run(ECHOPROTO, "bench", f"127.0.0.1:{server.port}", "-c", "2", "-d", "0.2")
     assert (done.returncode, done.stderr) == (0, b"")
     words = [line.split() for line in done.stdout.decode().splitlines() if line]
+    words = [line for line in words if line[:2] != ["The", "client"]]
     assert [line[0] for line in words] == [
-        *[f"tcp://127.0.0.1:{server.port}:", "messages", "bytes", "errors", "lost", "wrong"],
+        *[f"tcp://127.0.0.1:{server.port}:", "messages", "bytes", "errors", "lost", "not", "wrong"],
         *["latency", "min", "p50", "p75", "p90", "p99", "p99.9", "p99.99", "max"],
     ]
-    assert words[3][1] == words[4][1] == words[5][1] == "0"
+    assert words[3][1] == words[4][1] == words[5][2] == words[6][1] == "0"
 
 
 @pytest.mark.parametrize(

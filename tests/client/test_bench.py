@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 
 import pytest
 
 from bench_peer import bench, echo, peer
+from echoproto.client.bench import Bench
+from echoproto.client.load import Load
+from echoproto.client.target import Target
 from support import BIN, run, serve
 
 ECHOPROTO = BIN / "echoproto"
@@ -60,6 +65,15 @@ def test_more_connections_than_there_may_be_files_is_said_before_the_run():
         "echoproto: this many connections need 150 open files, but only 120 are allowed "
         "(ulimit -Hn); give a lower --connections\n"
     )
+
+
+def test_a_bench_of_no_time_has_a_result_and_leaves_no_signal_handler(server):
+    bench = Bench(Target("127.0.0.1", server.port), Load(connections=1, rate=100, duration=0.1))
+    assert bench.result().messages_per_second == 0
+    assert bench.problem() == ""
+    asyncio.run(bench.run())
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    assert bench.result().messages == 10
 
 
 def test_it_works_without_uvloop(server):

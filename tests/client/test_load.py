@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 
@@ -262,6 +263,43 @@ def test_what_never_comes_back_is_lost():
     with peer(receive_all) as target:
         status, result, said = bench(target, "-c", "2", "-R", "20", "-d", "0.5")
     assert status == 1
-    assert said == f"echoproto: {target}: bytes lost: 640, which did not come back in 5 seconds\n"
-    assert (result["messages"], result["lost_bytes"]) == (0, 640)
+    assert said == (
+        f"echoproto: {target}: bytes lost: 128, which did not come back in 5 seconds; "
+        "bytes not sent: 512 (the server did not take them, or answered too late for --depth)\n"
+    )
+    assert (result["messages"], result["lost_bytes"], result["unsent_bytes"]) == (0, 128, 512)
     assert set(result["latency"].values()) == {None}
+
+
+def test_what_the_server_does_not_take_is_not_sent_rather_than_lost():
+    def serve(sock):
+        receive_exactly(sock, 64)
+        sock.shutdown(socket.SHUT_WR)
+        threading.Event().wait(0.2)
+
+    size = 1 << 24
+    with peer(serve) as target:
+        status, result, said = bench(target, "-c", "1", "-s", str(size), "-d", "0.1")
+    assert status == 1
+    assert result["lost_bytes"] > 0
+    assert result["unsent_bytes"] > 0
+    assert result["lost_bytes"] + result["unsent_bytes"] == size
+    assert f"bytes not sent: {result['unsent_bytes']:,}" in said
+
+
+def test_a_failure_of_tls_in_the_run_is_named(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def serve(sock):
+        with context.wrap_socket(sock, server_side=True) as tls:
+            tls.sendall(receive_exactly(tls, 64))
+            receive_exactly(tls, 64)
+            with socket.socket(fileno=tls.detach()) as plain:
+                plain.sendall(b"\x17\x03\x03\0\x20" + b"x" * 32)  # a record that nobody encrypted
+                receive_all(plain)
+
+    with peer(serve) as target:
+        status, result, _ = bench(f"tls://{target}", "-k", "-c", "2", "-d", "1000")
+    assert status == 1
+    assert result["errors"] == {"TLS: decryption failed or bad record mac": 2}

@@ -98,8 +98,8 @@ def test_a_server_that_answers_plain_text_with_a_tls_alert_is_told_to_speak_tls(
     if command == "send":
         assert done.stdout == ALERT
     assert re.fullmatch(
-        rf"echoproto: {host}:{port}: (it|Connection reset by peer \(it) answered with a TLS alert, "
-        r"so it speaks TLS; give tls://\)?\n",
+        rf"echoproto: {host}:{port}: (closed by the server|Connection reset by peer) \(it answered "
+        r"with a TLS alert, so it speaks TLS; give tls://\)\n",
         done.stderr.decode(),
     )
 
@@ -115,3 +115,22 @@ def test_a_server_that_resets_before_it_sent_anything_may_speak_tls():
         f"echoproto: {host}:{port}: Connection reset by peer (before it sent anything; if it "
         "speaks TLS, give tls://)"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (b"", r"\(before it sent anything; if it speaks TLS, give tls://\)"),
+        (ALERT, r"\(it answered with a TLS alert, so it speaks TLS; give tls://\)"),
+    ],
+)
+@pytest.mark.parametrize("command", [["ping"], ["bench", "-c", "1"]])
+def test_a_server_that_answers_plain_text_by_closing_may_speak_tls(command, answer, hint):
+    def serve(sock):
+        sock.recv(4096)
+        sock.sendall(answer)
+
+    with peer(serve) as (host, port):
+        done = echoproto(*command, host, str(port))
+    assert done.returncode == 1
+    assert re.fullmatch(rf"echoproto: {host}:{port}: .*{hint}\n", done.stderr.decode())

@@ -209,8 +209,9 @@ def test_a_reset_is_said_and_is_status_1(shell, peer):
     with accept(listener) as sock:
         terminal.wait_for(PROMPT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    hint = "(before it sent anything; if it speaks TLS, give tls://)"
     assert terminal.wait_for("[status 1]")[1:] == [
-        f"echoproto: {':'.join(words)}: Connection reset by peer",
+        f"echoproto: {':'.join(words)}: Connection reset by peer {hint}",
         "[status 1]",
     ]
 
