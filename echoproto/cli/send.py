@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from echoproto.cli import options
-from echoproto.cli.piping import run_pipe
+from echoproto.cli.piping import pipe_options, run_pipe
 from echoproto.cli.run import STDIN
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, readable=True, path_type=
 @options.wait_option
 @options.telnet_option
 @options.insecure_option
-@options.crlf_option
-@options.idle_option
-def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
+@pipe_options
+def send(*, words: tuple[str, ...], **given: Unpack[PipeOptions]) -> None:
     """Send FILEs to TARGET and print what comes back. - or no FILE is standard input."""
     target, names = options.read_target(words)
+    if names and given["recv_only"]:
+        raise click.UsageError(f"--recv-only sends nothing: leave out {names[0]!r}")
     with ExitStack() as stack:
         files = [
             STDIN if name == "-" else stack.enter_context(_FILE(name).open("rb")).fileno()
             for name in names or ["-"]
         ]
-        run_pipe(target, files, **pipe_options)
+        run_pipe(target, files, **given)
