@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from echoproto.cli import options
-from echoproto.cli.piping import run_pipe
+from echoproto.cli.piping import PIPE_ONLY, pipe_options, run_pipe
 from echoproto.cli.run import STDIN, STDOUT, is_terminal, run
 
 if TYPE_CHECKING:
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 )
 @options.telnet_option
 @options.insecure_option
-@options.crlf_option
-@options.idle_option
-def connect(*, target: Target | None, eol: str | None, **pipe_options: Unpack[PipeOptions]) -> None:
+@pipe_options
+def connect(*, target: Target | None, eol: str | None, **given: Unpack[PipeOptions]) -> None:
     """Open a shell on TARGET, or a pipe if standard input or output is not a terminal."""
+    is_shell = is_terminal(STDIN, STDOUT)
+    for option in options.given(PIPE_ONLY if is_shell else ["eol"]).values():
+        where = "a pipe; to run one in a terminal, use send" if is_shell else "the shell"
+        raise click.UsageError(f"{option} has an effect only in {where}")
     with ExitStack() as stack:
         history = None
         if target is None:
@@ -44,17 +47,17 @@ def connect(*, target: Target | None, eol: str | None, **pipe_options: Unpack[Pi
 
             target = Target("127.0.0.1", stack.enter_context(embedded_server()))
             history = "embedded"
-        if not is_terminal(STDIN, STDOUT):
-            run_pipe(target, [STDIN], **pipe_options)
+        if not is_shell:
+            run_pipe(target, [STDIN], **given)
             return
         from echoproto.shell.app import run_shell
 
         shell = run_shell(
             target,
-            wait=pipe_options["wait"],
-            insecure=pipe_options["insecure"],
+            wait=given["wait"],
+            insecure=given["insecure"],
             line_end={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
-            telnet=options.telnet_mode(pipe_options["telnet"], target, "auto"),
+            telnet=options.telnet_mode(given["telnet"], target, "auto"),
             history=history or str(target),
         )
         run(shell)

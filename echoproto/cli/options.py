@@ -9,11 +9,12 @@ import math
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from echoproto.cli.group import LazyGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from echoproto.client.target import Target
     from echoproto.wire.telnet.scanner import TelnetMode
@@ -84,14 +85,6 @@ telnet_option = click.option(
     help="Whether to speak telnet. auto: as soon as the server negotiates telnet. Default: auto in "
     "the shell, never in a pipe, and always for telnet:// and telnets://.",
 )
-crlf_option = click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF.")
-idle_option = click.option(
-    "-i",
-    "--idle",
-    type=SECONDS,
-    metavar="SECONDS",
-    help="Pipe: end when nothing has been sent or received for this long.",
-)
 
 
 def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
@@ -154,6 +147,18 @@ optional_target_argument = click.argument(
     callback=_only_target,
     shell_complete=complete_target,
 )
+
+
+def given(names: Iterable[str]) -> dict[str, str]:
+    """Return those of the parameters `names` that the command line sets, as it writes them."""
+    context = click.get_current_context()
+    wanted = set(names)
+    return {
+        param.name: max(param.opts, key=len)
+        for param in context.command.params
+        if param.name in wanted
+        and context.get_parameter_source(param.name) is not ParameterSource.DEFAULT
+    }
 
 
 def telnet_mode(given: TelnetMode | None, target: Target, otherwise: TelnetMode) -> TelnetMode:

@@ -1,33 +1,101 @@
 """Connects to a target for the commands other than the shell, and runs the connection as a pipe.
 
-`client.pipe` moves the bytes.
+`pipe_options` gives a command the options that only a pipe has. `client.pipe` moves the bytes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
-from echoproto.cli.options import telnet_mode
+import click
+
+from echoproto.cli.options import SECONDS, Number, given, telnet_mode
 from echoproto.cli.run import STDOUT, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
-    from typing import Unpack
+    from typing import Any, Unpack
 
     from echoproto.client.connection import ClientConnection
+    from echoproto.client.pipe import HalfClose
     from echoproto.client.target import Target
     from echoproto.wire.telnet.scanner import TelnetMode
 
+C = TypeVar("C", bound="Callable[..., Any]")
+
 
 class PipeOptions(TypedDict):
-    """The options of a pipe, as click parses them."""
+    """The options of a command that runs a pipe, as click parses them."""
 
     wait: float | None
     insecure: bool
     telnet: TelnetMode | None
     crlf: bool
     idle: float | None
+    shutdown: float | None
+    no_shutdown: bool
+    quit_after: float | None
+    send_only: bool
+    recv_only: bool
+
+
+_WAIT: Final = Number("seconds", least=0)
+
+PIPE_ONLY: Final = {
+    "crlf": click.option("-C", "--crlf", is_flag=True, help="Pipe: send LF as CR LF."),
+    "idle": click.option(
+        "-i",
+        "--idle",
+        type=SECONDS,
+        metavar="SECONDS",
+        help="Pipe: end when nothing has moved for this long: bytes that the server has taken, "
+        "bytes that have arrived, and bytes that are read from the output.",
+    ),
+    "shutdown": click.option(
+        "--shutdown",
+        type=_WAIT,
+        metavar="SECONDS",
+        help="Pipe: after the end of input, half-close when the server has been silent for this "
+        "long. Default: 0; on TLS, 2 if it has answered, and 10 if not.",
+    ),
+    "no_shutdown": click.option(
+        "--no-shutdown", is_flag=True, help="Pipe: do not half-close after the end of input."
+    ),
+    "quit_after": click.option(
+        "-q",
+        "quit_after",
+        type=_WAIT,
+        metavar="SECONDS",
+        help="Pipe: end this long after the server's system has taken the last input.",
+    ),
+    "send_only": click.option(
+        "--send-only",
+        is_flag=True,
+        help="Pipe: drop what arrives, and end when the server's system has taken all input.",
+    ),
+    "recv_only": click.option(
+        "-d", "--recv-only", is_flag=True, help="Pipe: send nothing, and do not read the input."
+    ),
+}
+"""The options that have no effect in the shell, by the names of their parameters."""
+
+_EXCLUDES: Final = {
+    "send_only": (
+        "receives nothing and ends with the input",
+        ["recv_only", "no_shutdown", "shutdown", "quit_after"],
+    ),
+    "recv_only": ("sends nothing", ["crlf", "no_shutdown", "shutdown", "quit_after"]),
+    "no_shutdown": ("never half-closes", ["shutdown"]),
+}
+"""For each option: what it means, and the options that contradict it or have no effect with it."""
+
+
+def pipe_options(command: C) -> C:
+    """Add the options that only a pipe has to `command`."""
+    for option in reversed(PIPE_ONLY.values()):
+        command = option(command)
+    return command
 
 
 def connect_pipe(
@@ -47,15 +115,55 @@ def connect_pipe(
 
 
 def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions]) -> None:
-    """Send the data from the file descriptors `files`, and print what comes back."""
+    """Send the data from the file descriptors `files`, and print what comes back.
+
+    Raises click.UsageError if the options contradict each other.
+    """
+    _check(given(PIPE_ONLY))
+    half_close = _half_close(target, options)
     connecting = connect_pipe(
         target, wait=options["wait"], insecure=options["insecure"], telnet=options["telnet"]
     )
+
+    def hint() -> None:
+        if options["shutdown"] is None:
+            click.echo(
+                f"echoproto: {target.name} sent nothing, and closed when we half-closed: if it "
+                "should have answered, try --no-shutdown; if not, give --send-only",
+                err=True,
+            )
 
     async def pipe_files() -> None:
         from echoproto.client.pipe import pipe
 
         async with connecting as connection:
-            await pipe(connection, files, STDOUT, crlf=options["crlf"], idle=options["idle"])
+            await pipe(
+                connection,
+                None if options["recv_only"] else files,
+                None if options["send_only"] else STDOUT,
+                crlf=options["crlf"],
+                idle=options["idle"],
+                half_close=half_close,
+                quit_after=options["quit_after"],
+                on_silence=hint,
+            )
 
     run(pipe_files())
+
+
+def _check(written: dict[str, str]) -> None:
+    for name, option in written.items():
+        means, excluded = _EXCLUDES.get(name, ("", []))
+        for other in excluded:
+            if other in written:
+                raise click.UsageError(f"{option} {means}: leave out {written[other]}")
+
+
+def _half_close(target: Target, options: PipeOptions) -> HalfClose:
+    from echoproto.client.pipe import AT_ONCE, NEVER, WHEN_ANSWERED, HalfClose
+
+    if options["no_shutdown"]:
+        return NEVER
+    if (seconds := options["shutdown"]) is not None:
+        return HalfClose(seconds, seconds)
+    return WHEN_ANSWERED if target.is_tls else AT_ONCE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from echoproto.cli import options
-from echoproto.cli.piping import run_pipe
+from echoproto.cli.piping import pipe_options, run_pipe
 from echoproto.cli.run import NAMES, STDIN
 
 if TYPE_CHECKING:
@@ -34,15 +34,16 @@ _FILE: Final = click.Path(exists=True, dir_okay=False)
 @options.wait_option
 @options.telnet_option
 @options.insecure_option
-@options.crlf_option
-@options.idle_option
-def send(*, words: tuple[str, ...], **pipe_options: Unpack[PipeOptions]) -> None:
+@pipe_options
+def send(*, words: tuple[str, ...], **given: Unpack[PipeOptions]) -> None:
     """Send FILEs to TARGET and print what comes back. - or no FILE is standard input."""
     target, names = options.read_target(words)
+    if names and given["recv_only"]:
+        raise click.UsageError(f"--recv-only sends nothing: leave out {names[0]!r}")
     for name in names:
         if name != "-":
             _FILE(name)  # before anything is sent
-    run_pipe(target, _open_each(names or ["-"]), **pipe_options)
+    run_pipe(target, _open_each(names or ["-"]), **given)
 
 
 def _open_each(names: Sequence[str]) -> Iterator[int]:
