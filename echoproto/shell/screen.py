@@ -35,6 +35,7 @@ from prompt_toolkit.styles import Style
 from echoproto.shell import commands, keys
 from echoproto.shell.history import LineBuffer
 from echoproto.shell.parser import KeyParser
+from echoproto.shell.renderer import ReflowRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -104,6 +105,7 @@ class Screen:
             output=self._output,
         )
         self._app = self._prompt.app
+        self._app.renderer = ReflowRenderer(self._app.renderer.style, self._output)
         self._lines = self._prompt.default_buffer
         if isinstance(self._app.input, Vt100Input):
             self._app.input.vt100_parser = KeyParser(self._app.input.vt100_parser)  # type: ignore[assignment]

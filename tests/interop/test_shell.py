@@ -176,6 +176,25 @@ def test_a_paste_of_many_lines_sends_each(shell, server):
     assert [line for line in lines if line in ("one", "two", "three")] == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("columns", [25, 30, 40, 120])
+def test_a_long_line_is_on_the_screen_once_after_the_width_has_changed(shell, peer, columns):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        typed = "".join(f"word{number}-" for number in range(25))
+        terminal.type(typed)
+        eventually(lambda: "".join(terminal.lines()).endswith(typed), "the line is typed")
+        terminal.resize(columns, 24)
+        terminal.type("end")
+        eventually(lambda: "".join(terminal.lines()).endswith("end"), "the end is typed")
+        sock.sendall(b"news\r\n")
+        eventually(lambda: "news" in terminal.lines(), "the news is there")
+        eventually(lambda: "".join(terminal.lines()).endswith("end"), "the prompt is drawn")
+        assert "".join(terminal.lines()).partition("news")[2] == f"> {typed}end"
+        assert "".join(terminal.lines()).count("word24-end") == 1
+
+
 def test_a_line_of_a_hundred_thousand_characters(shell, server):
     line = "0123456789" * 10_000
     terminal = shell("127.0.0.1", server.port)
