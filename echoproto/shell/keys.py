@@ -83,6 +83,9 @@ def _bind_lines(
 def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     here = has_focus(COMMAND_BUFFER)
 
+    def has_no_history() -> bool:
+        return not get_app().current_buffer.history.get_strings()
+
     @bindings.add("c-c", filter=here)
     @bindings.add("c-]", filter=here, eager=True)
     def _go_back(event: KeyPressEvent) -> None:
@@ -101,6 +104,7 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     def _quit(_: KeyPressEvent) -> None:
         session.display.quit()
 
+    @bindings.add("up", filter=here & Condition(has_no_history))
     @bindings.add("tab", filter=here)
     def _complete(event: KeyPressEvent) -> None:
         """Complete as far as all choices agree. If they agree no further, list them."""

@@ -26,7 +26,7 @@ from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import BufferControl, ConditionalContainer, HSplit, Layout, Window
-from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.layout.processors import BeforeInput, TabsProcessor
 from prompt_toolkit.output import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
@@ -36,6 +36,8 @@ from echoproto.shell import commands, keys
 from echoproto.shell.history import LineBuffer
 from echoproto.shell.parser import KeyParser
 from echoproto.shell.renderer import ReflowRenderer
+from echoproto.shell.view import encodable
+from echoproto.wire.dump import TAB_STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +93,7 @@ class Screen:
         self._session = session
         self._output = output or _terminal()
         self._prompt = _Prompt(
-            lambda: session.prompt,
+            lambda: self._encodable(session.prompt),
             history=history,
             auto_suggest=ConditionalAutoSuggest(
                 AutoSuggestFromHistory(), Condition(lambda: not session.is_hidden)
@@ -100,6 +102,7 @@ class Screen:
             key_bindings=keys.key_bindings(session, self._send),
             enable_suspend=True,
             style=STYLE,
+            input_processors=[TabsProcessor(TAB_STOP, " ", " ")],
             include_default_pygments_style=False,
             input=input,
             output=self._output,
@@ -145,8 +148,13 @@ class Screen:
         self._follow_hidden()
         if self._app.is_running:
             self._app.renderer.erase()
-        print_formatted_text(self._output, text, STYLE)
+        print_formatted_text(self._output, self._encodable(text), STYLE)
         self._app.invalidate()
+
+    def _encodable(self, text: StyleAndTextTuples) -> StyleAndTextTuples:
+        """Return `text` as the terminal can show it. Every UTF-8 terminal can show all of it."""
+        encoding = self._output.encoding() or "utf-8"
+        return text if encoding.lower() in ("utf-8", "utf8") else encodable(text, encoding)
 
     def redraw(self) -> None:
         """Draw the prompt again, because it has changed."""

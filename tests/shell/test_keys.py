@@ -279,3 +279,23 @@ def test_what_comes_while_a_command_is_typed_leaves_it_alone():
         await peer.has_received(b"\xff\xf6")
 
     in_shell(script)
+
+
+def test_up_without_earlier_commands_says_what_there_is():
+    async def script(type_, _, screen):
+        type_(CTRL_BRACKET + UP)
+        await screen.shows("send     send a telnet command\r\noptions  list the telnet ")
+        type_(CTRL_C)
+
+    in_shell(script)
+
+
+def test_a_tab_that_is_typed_is_shown_as_columns():
+    async def script(type_, peer, screen):
+        type_("a\tb")
+        await screen.shows("> a       b")
+        type_(ENTER)
+        await peer.has_received(b"a\tb\r\n")
+
+    _, shown = in_shell(script)
+    assert "^I" not in shown.text
