@@ -79,10 +79,12 @@ class Terminal(io.StringIO):
     def __init__(self):
         super().__init__()
         self.size = Size(24, 80)
+        self.writes = []
         self._written = asyncio.Event()
 
     def write(self, text):
         self._written.set()
+        self.writes.append(text)
         return super().write(text)
 
     @property
@@ -159,9 +161,6 @@ class Recording:
 
     def redraw(self):
         self.calls.append("redraw")
-
-    def forget_typed(self):
-        self.calls.append("forget typed")
 
     def quit(self):
         self.calls.append("quit")

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.connection import connect
-from echoproto.errors import NetworkError
 from echoproto.shell.history import open_history
 from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
 LINGER: Final = 1.0
-"""Seconds to continue receiving after the user has ended the session."""
+"""Seconds to wait after the last data in either direction, once the user has ended the session."""
 
 TERMINAL_TYPE: Final = "dumb"
 """Terminal type that the shell reports to a telnet server (RFC 1091).
@@ -57,10 +55,12 @@ async def run_shell(
     async with connect(
         target, wait, insecure=insecure, telnet=session.codec, on_event=session.handle_event
     ) as connection:
-        lines, problem = open_history(history)
-        screen = Screen(session, history=lines, command_history=open_history("commands")[0])
-        notice = f"Connected to {target.name}. Ctrl-D quits, Ctrl-] opens the command line."
-        _say("\n".join(filter(None, [notice, problem])))
+        screen = Screen(
+            session,
+            history=open_history(history, session.say),
+            command_history=open_history("commands"),
+        )
+        _say(f"Connected to {target.name}. Ctrl-D quits, Ctrl-] opens the command line.")
         if await talk(connection, session, screen):
             _say(f"{target.name} closed the connection.")
 
@@ -90,8 +90,8 @@ async def talk(connection: ClientConnection, session: Session, screen: Screen) -
         await screen.run(start, connection.resize)
     except EOFError:
         session.end()
-        with suppress(TimeoutError, NetworkError):
-            await asyncio.wait_for(tasks[0], LINGER)
+        with screen.interrupted() as interrupted:
+            await _linger(session, [tasks[0], interrupted])
         return False
     else:
         await tasks[0]
@@ -100,6 +100,17 @@ async def talk(connection: ClientConnection, session: Session, screen: Screen) -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _linger(session: Session, ends: list[asyncio.Future[None]]) -> None:
+    """Wait while data moves, until one of `ends` is done. If that takes long, say how to end it."""
+    now = asyncio.get_running_loop().time
+    start = now()
+    done, _ = await asyncio.wait(ends, timeout=LINGER, return_when=asyncio.FIRST_COMPLETED)
+    if not done and session.moved_at > start:
+        session.say("Waiting for the rest. Ctrl-D or Ctrl-C ends the shell at once.")
+        while not done and (left := session.moved_at + LINGER - now()) > 0:
+            done, _ = await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _say(text: str) -> None:

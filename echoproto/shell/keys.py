@@ -13,11 +13,14 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 
 from echoproto.shell import commands
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prompt_toolkit.key_binding import KeyPressEvent
 
     from echoproto.shell.session import Session
@@ -29,15 +32,24 @@ COMMAND_BUFFER: Final = "COMMANDS"
 """Name of the buffer in which the user types commands to the shell."""
 
 
-def key_bindings(session: Session) -> KeyBindings:
-    """Return the key bindings for both prompts."""
+def key_bindings(session: Session, send: Callable[[list[str]], object]) -> KeyBindings:
+    """Return the key bindings for both prompts. `send` sends the lines of a paste."""
     bindings = KeyBindings()
-    _bind_lines(bindings, session)
+
+    @bindings.add(Keys.Any, save_before=lambda event: not event.is_repeat)
+    def _insert(event: KeyPressEvent) -> None:
+        """Insert a character, but nothing for a key that has no binding (Ctrl-PageUp)."""
+        if not isinstance(event.key_sequence[-1].key, Keys):
+            get_by_name("self-insert").call(event)
+
+    _bind_lines(bindings, session, send)
     _bind_commands(bindings, session)
     return bindings
 
 
-def _bind_lines(bindings: KeyBindings, session: Session) -> None:
+def _bind_lines(
+    bindings: KeyBindings, session: Session, send: Callable[[list[str]], object]
+) -> None:
     here = has_focus(LINE_BUFFER)
     hidden = Condition(lambda: session.is_hidden)
 
@@ -49,6 +61,7 @@ def _bind_lines(bindings: KeyBindings, session: Session) -> None:
     @bindings.add("c-c", filter=here)
     def _clear(event: KeyPressEvent) -> None:
         event.current_buffer.reset()
+        session.stop_sending()
 
     @bindings.add("c-]", filter=here, eager=True)
     def _go_to_commands(event: KeyPressEvent) -> None:
@@ -60,15 +73,18 @@ def _bind_lines(bindings: KeyBindings, session: Session) -> None:
 
     @bindings.add(Keys.BracketedPaste, filter=here)
     def _paste(event: KeyPressEvent) -> None:
-        *lines, rest = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        for line in lines:
-            event.current_buffer.insert_text(line)
-            event.current_buffer.validate_and_handle()
-        event.current_buffer.insert_text(rest)
+        first, *more = event.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        event.current_buffer.insert_text(first)
+        if more:
+            send([event.current_buffer.text, *more[:-1]])
+            event.current_buffer.insert_text(more[-1])
 
 
 def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     here = has_focus(COMMAND_BUFFER)
+
+    def has_no_history() -> bool:
+        return not get_app().current_buffer.history.get_strings()
 
     @bindings.add("c-c", filter=here)
     @bindings.add("c-]", filter=here, eager=True)
@@ -88,6 +104,7 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     def _quit(_: KeyPressEvent) -> None:
         session.display.quit()
 
+    @bindings.add("up", filter=here & Condition(has_no_history))
     @bindings.add("tab", filter=here)
     def _complete(event: KeyPressEvent) -> None:
         """Complete as far as all choices agree. If they agree no further, list them."""

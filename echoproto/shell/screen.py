@@ -13,28 +13,41 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.clipboard import InMemoryClipboard
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.input.typeahead import get_typeahead
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import BufferControl, ConditionalContainer, HSplit, Layout, Window
-from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.layout.processors import BeforeInput, TabsProcessor
 from prompt_toolkit.output import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from echoproto.shell import commands, keys
+from echoproto.shell.history import LineBuffer
+from echoproto.shell.parser import KeyParser
+from echoproto.shell.renderer import ReflowRenderer
+from echoproto.shell.view import encodable
+from echoproto.wire.dump import TAB_STOP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from prompt_toolkit.buffer import Buffer
+    from prompt_toolkit.clipboard import Clipboard
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyPress
     from prompt_toolkit.output import Output
 
     from echoproto.shell.session import Session
@@ -48,6 +61,17 @@ STYLE: Final = Style.from_dict(
         "auto-suggestion": "ansibrightblack",
     }
 )
+
+
+class _Prompt(PromptSession[None]):
+    """The line prompt, on a `LineBuffer`."""
+
+    default_buffer: LineBuffer
+
+    def _create_default_buffer(self) -> LineBuffer:
+        return LineBuffer(
+            name=keys.LINE_BUFFER, history=self.history, auto_suggest=self.auto_suggest
+        )
 
 
 class Screen:
@@ -68,24 +92,33 @@ class Screen:
     ) -> None:
         self._session = session
         self._output = output or _terminal()
-        self._prompt: PromptSession[None] = PromptSession(
-            lambda: session.prompt,
+        self._prompt = _Prompt(
+            lambda: self._encodable(session.prompt),
             history=history,
             auto_suggest=ConditionalAutoSuggest(
                 AutoSuggestFromHistory(), Condition(lambda: not session.is_hidden)
             ),
             is_password=Condition(lambda: session.is_hidden),
-            key_bindings=keys.key_bindings(session),
+            key_bindings=keys.key_bindings(session, self._send),
             enable_suspend=True,
             style=STYLE,
+            input_processors=[TabsProcessor(TAB_STOP, " ", " ")],
             include_default_pygments_style=False,
             input=input,
             output=self._output,
         )
         self._app = self._prompt.app
+        self._app.renderer = ReflowRenderer(self._app.renderer.style, self._output)
         self._lines = self._prompt.default_buffer
+        if isinstance(self._app.input, Vt100Input):
+            self._app.input.vt100_parser = KeyParser(self._app.input.vt100_parser)  # type: ignore[assignment]
         self._lines.accept_handler = self._send_line
-        self._app.layout = self._layout(command_history)
+        self._commands = LineBuffer(
+            name=keys.COMMAND_BUFFER, history=command_history, multiline=False
+        )
+        self._app.layout = self._layout()
+        # While the line is hidden: what was typed and cut before.
+        self._before_hidden: tuple[Document, Clipboard] | None = None
 
     async def run(self, start: Callable[[], None], resized: Callable[[int, int], None]) -> None:
         """Show the prompt and handle keys until `end` is called.
@@ -95,6 +128,7 @@ class Screen:
         """
         size = self._output.get_size
         self._app.after_render += lambda _: resized(size().columns, size().rows)
+        await self._load_histories()
         await self._prompt.prompt_async(pre_run=start)
 
     def end(self) -> None:
@@ -110,39 +144,77 @@ class Screen:
             self._app.exit()
 
     def print(self, text: StyleAndTextTuples) -> None:
-        """Print `text` above the prompt."""
+        """Print `text` above the prompt, which may have changed."""
+        self._follow_hidden()
         if self._app.is_running:
             self._app.renderer.erase()
-        print_formatted_text(self._output, text, STYLE)
+        print_formatted_text(self._output, self._encodable(text), STYLE)
         self._app.invalidate()
+
+    def _encodable(self, text: StyleAndTextTuples) -> StyleAndTextTuples:
+        """Return `text` as the terminal can show it. Every UTF-8 terminal can show all of it."""
+        encoding = self._output.encoding() or "utf-8"
+        return text if encoding.lower() in ("utf-8", "utf8") else encodable(text, encoding)
 
     def redraw(self) -> None:
-        """Draw the prompt again."""
+        """Draw the prompt again, because it has changed."""
+        self._follow_hidden()
         self._app.invalidate()
-
-    def forget_typed(self) -> None:
-        """Discard the line that is being typed, and the clipboard of what was cut."""
-        self._lines.reset()
-        self._app.clipboard = InMemoryClipboard()
 
     def quit(self) -> None:
         """End `run` as Ctrl-D does."""
         self._app.exit(exception=EOFError)
 
+    @contextmanager
+    def interrupted(self) -> Iterator[asyncio.Future[None]]:
+        """Return a future that is done when the user presses Ctrl-D or Ctrl-C, after `run`."""
+        interrupted = asyncio.get_running_loop().create_future()
+
+        def look_at(pressed: Iterable[KeyPress]) -> None:
+            found = any(press.key in (Keys.ControlC, Keys.ControlD) for press in pressed)
+            if (found or source.closed) and not interrupted.done():
+                interrupted.set_result(None)
+
+        source = self._app.input
+        with source.raw_mode(), source.attach(lambda: look_at(source.read_keys())):
+            look_at(get_typeahead(source))
+            yield interrupted
+
+    async def _load_histories(self) -> None:
+        for buffer in (self._lines, self._commands):
+            async for _ in buffer.history.load():
+                pass
+            buffer.reset(buffer.document)
+
+    def _send(self, lines: Sequence[str]) -> None:
+        """Send the lines that were typed or pasted, and begin a new one."""
+        if self._before_hidden:
+            self._before_hidden = (Document(), self._before_hidden[1])
+        self._lines.remember(self._session.type_lines(lines))
+        self._lines.reset()
+
     def _send_line(self, buffer: Buffer) -> bool:
         """Send the line that was typed."""
-        text = buffer.text
-        if self._session.is_hidden:
-            buffer.reset()  # prompt_toolkit would otherwise save the text in the history
-        self._session.type_line(text)
-        return False  # tells prompt_toolkit to clear the line
+        self._send([buffer.text])
+        return True  # tells prompt_toolkit to leave the new line alone
 
-    def _layout(self, command_history: History) -> Layout:
+    def _follow_hidden(self) -> None:
+        """Remove what was typed and cut while the line was hidden, before it becomes visible."""
+        if self._session.is_hidden and not self._before_hidden:
+            self._before_hidden = (self._lines.document, self._prompt.clipboard)
+            self._prompt.clipboard = InMemoryClipboard()
+        elif self._before_hidden and not self._session.is_hidden:
+            document, self._prompt.clipboard = self._before_hidden
+            self._before_hidden = None
+            self._lines.reset(document)
+
+    def _layout(self) -> Layout:
         """Return a layout with the line prompt, or the command prompt while that has the focus."""
-        buffer = Buffer(name=keys.COMMAND_BUFFER, history=command_history, multiline=False)
         before = BeforeInput([("class:prompt", commands.PROMPT)])
-        command_line = Window(BufferControl(buffer, input_processors=[before]), wrap_lines=True)
-        at_commands = has_focus(buffer)
+        command_line = Window(
+            BufferControl(self._commands, input_processors=[before]), wrap_lines=True
+        )
+        at_commands = has_focus(self._commands)
         return Layout(
             HSplit(
                 [

@@ -7,7 +7,7 @@
   prompt.
 - On a telnet connection, the shell hides what the user types while the server echoes. The user may
   be typing a password, which such a server does not echo. The text is shown only if the server
-  sends it.
+  sends it. On every connection, the shell hides the answer to a prompt that asks for a secret.
 
 `app` connects a `Session` to a connection and a screen. `lines` splits what the peer sends.
 """
@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from echoproto.shell.lines import PlainLines, TerminalLines
@@ -24,6 +25,8 @@ from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import Option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
     from echoproto.client.connection import ClientConnection
@@ -42,6 +45,22 @@ MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
 
 
+MAX_SEND: Final = 64 * 1024
+"""Number of bytes above which lines that wait to be sent are not sent together."""
+
+_ASKS_FOR_SECRET: Final = re.compile(
+    r"""
+    \b (?: pass(?:word|wd|phrase|code) | PIN(?:[ ]code)? | (?:security|verification)[ ]code | secret
+        | (?:pass|kenn)wort | mot[ ]de[ ]passe | contrase\u00f1a | senha | wachtwoord ) \b
+    (?: [^:?>\#$%]* [:?] | [ ]* >? ) \s* $
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A prompt that asks for a secret: `Password: `, `Enter passphrase for key '/k': `, `PIN> `."""
+
+_ASKS_YES_OR_NO: Final = re.compile(r"\b y(?:es)? / no? \b", re.VERBOSE | re.IGNORECASE)
+
+
 class Display(Protocol):
     """The place where the user sees the session and types."""
 
@@ -50,9 +69,6 @@ class Display(Protocol):
 
     def redraw(self) -> None:
         """Draw the prompt again, because `prompt` or `is_hidden` of the session has changed."""
-
-    def forget_typed(self) -> None:
-        """Discard what was typed and not sent: it was hidden, and would become visible."""
 
     def quit(self) -> None:
         """End the session as Ctrl-D does."""
@@ -74,6 +90,8 @@ class Session:
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
         self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
+        self.moved_at = 0.0
+        """When data was last sent or received, in seconds of the event loop's clock."""
 
     # What the user sees
 
@@ -85,7 +103,16 @@ class Session:
     @property
     def is_hidden(self) -> bool:
         """Whether lines to the peer are hidden while the user types them."""
+        return self._peer_echoes or self._asks_for_secret
+
+    @property
+    def _peer_echoes(self) -> bool:
         return self.codec.is_on(Side.REMOTE, Option.ECHO)
+
+    @property
+    def _asks_for_secret(self) -> bool:
+        prompt = self._start[-MAX_PROMPT:].decode("utf-8", "replace")
+        return bool(_ASKS_FOR_SECRET.search(prompt)) and not _ASKS_YES_OR_NO.search(prompt)
 
     def say(self, *lines: str) -> None:
         """Print messages from the shell, each on a separate line."""
@@ -93,17 +120,42 @@ class Session:
 
     # What the user does
 
-    def type_line(self, text: str) -> None:
-        """Send the line `text` that the user typed, and print it unless it is hidden."""
-        data = text.encode("utf-8", "surrogateescape")
-        if not self.is_hidden:
-            prompt = self.prompt
-            if self._start:
-                # Print the whole start of the peer's line, followed by the user's answer to it.
-                prompt = show(self._lines.take())
-                self._start = b""
-            self.display.print([*prompt, *show(data, "class:sent"), ("", "\n")])
-        self._to_send.put_nowait(data + (self._line_end or self.codec.line_end))
+    def type_lines(self, lines: Sequence[str]) -> list[str]:
+        """Send the lines that the user typed or pasted. Return those that were not hidden.
+
+        Prints them, except for what is hidden.
+        """
+        shown: StyleAndTextTuples = []
+        visible = []
+        for line in lines:
+            data = line.encode("utf-8", "surrogateescape")
+            is_hidden = self.is_hidden
+            if not is_hidden:
+                visible.append(line)
+            if not self._peer_echoes:
+                shown += self._take_prompt()
+                shown += [*([] if is_hidden else show(data, "class:sent")), ("", "\n")]
+            self._to_send.put_nowait(data + (self._line_end or self.codec.line_end))
+        if shown:
+            self.display.print(shown)
+        return visible
+
+    def _take_prompt(self) -> StyleAndTextTuples:
+        """Return the prompt, with the whole start of the peer's line, which ends here."""
+        if not self._start:
+            return self.prompt
+        self._start = b""
+        return show(self._lines.take())
+
+    def stop_sending(self) -> None:
+        """Discard what is still to be sent, and say how much that was."""
+        unsent = 0
+        while not self._to_send.empty():
+            self._to_send.get_nowait()
+            unsent += 1
+        if unsent:
+            lines = "line was" if unsent == 1 else f"{unsent:,} lines were"
+            self.say(f"Stopped: the last {lines} not sent.")
 
     def send_command(self, command: Command) -> None:
         """Send a telnet command. The connection becomes telnet, unless it can never be telnet."""
@@ -143,9 +195,7 @@ class Session:
         match event:
             case TelnetStarted():
                 self._begin_telnet()
-            case OptionChanged(Side.REMOTE, Option.ECHO, on):
-                if not on:
-                    self.display.forget_typed()
+            case OptionChanged(Side.REMOTE, Option.ECHO, _):
                 self.display.redraw()
 
     def _begin_telnet(self) -> None:
@@ -156,12 +206,16 @@ class Session:
 
     # On a connection
 
+    def _moved(self) -> None:
+        self.moved_at = asyncio.get_running_loop().time()
+
     async def receive_from(self, connection: ClientConnection) -> None:
         """Receive until the peer half-closes or closes. Raises NetworkError if it is lost."""
         loop = asyncio.get_running_loop()
         settled: asyncio.TimerHandle | None = None
         try:
             while data := await connection.receive():
+                self._moved()
                 if settled:
                     settled.cancel()
                 self.receive(data)
@@ -172,9 +226,18 @@ class Session:
 
     async def send_to(self, connection: ClientConnection) -> None:
         """Send everything in the queue until `end`, then half-close. Raises NetworkError."""
-        while (item := await self._to_send.get()) is not None:
-            if not isinstance(item, Command):
-                await connection.send(item)
-            elif not self.codec.is_plain:
+        item: bytes | Command | None = b""
+        while item is not None:
+            item = await self._to_send.get()
+            lines = bytearray()
+            while isinstance(item, bytes):
+                lines += item
+                if self._to_send.empty() or len(lines) > MAX_SEND:
+                    break
+                item = self._to_send.get_nowait()
+            if lines:
+                await connection.send(bytes(lines))
+            if isinstance(item, Command) and not self.codec.is_plain:
                 connection.send_command(item)
+            self._moved()
         await connection.send_eof()

@@ -6,6 +6,7 @@ everything that is not text.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from echoproto.wire.dump import fragments
@@ -34,3 +35,16 @@ def show_lines(lines: Iterable[bytes]) -> StyleAndTextTuples:
                 plain.append(text)
         plain.append("\n")
     return [*shown, ("", "".join(plain))]
+
+
+def encodable(shown: StyleAndTextTuples, encoding: str) -> StyleAndTextTuples:
+    r"""Return `shown` with each character that the terminal's `encoding` lacks as ``\xNN``."""
+    result: StyleAndTextTuples = []
+    for style, text, *_ in shown:
+        for lacks, run in groupby(text, lambda char: not char.encode(encoding, "ignore")):
+            piece = "".join(run)
+            if lacks:
+                data = piece.encode("utf-8", "surrogateescape")
+                piece = "".join(f"\\x{byte:02x}" for byte in data)
+            result.append(("class:escape" if lacks else style, piece))
+    return result

@@ -176,6 +176,30 @@ def test_a_paste_of_many_lines_sends_each(shell, server):
     assert [line for line in lines if line in ("one", "two", "three")] == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("columns", [25, 30, 40, 120])
+def test_a_long_line_is_on_the_screen_once_after_the_width_has_changed(shell, peer, columns):
+    listener, words = peer
+    terminal = shell(*words)
+    with accept(listener) as sock:
+        terminal.wait_for(PROMPT)
+        # tmux moves rows at the top of its screen into the history, where nothing can erase them.
+        sock.sendall(b"above\r\n" * 15)
+        terminal.wait_for("above", PROMPT)
+        typed = "".join(f"word{number}-" for number in range(25))
+        terminal.type(typed)
+        eventually(lambda: "".join(terminal.lines()).endswith(typed), "the line is typed")
+        terminal.resize(columns, 24)
+        row = f"> {typed}"[:columns]
+        eventually(lambda: row in terminal.lines(), "the line is drawn again")
+        terminal.type("end")
+        eventually(lambda: "".join(terminal.lines()).endswith("end"), "the end is typed")
+        sock.sendall(b"news\r\n")
+        eventually(lambda: "news" in terminal.lines(), "the news is there")
+        eventually(lambda: "".join(terminal.lines()).endswith("end"), "the prompt is drawn")
+        assert "".join(terminal.lines()).partition("news")[2] == f"> {typed}end"
+        assert "".join(terminal.lines()).count("word0-") == 1
+
+
 def test_a_line_of_a_hundred_thousand_characters(shell, server):
     line = "0123456789" * 10_000
     terminal = shell("127.0.0.1", server.port)
@@ -248,7 +272,7 @@ def test_in_a_flood_without_end_lines_are_sent_and_ctrl_d_ends(shell, peer, floo
         flooding.start()
         enter(terminal, "stop")
         assert receive_exactly(sock, 6) == b"stop\r\n"
-        terminal.press("C-d")
+        terminal.press("C-d", "C-d")  # the second, because the flood goes on
         eventually(lambda: "[status 0]" in terminal.lines()[-1], "the shell ends")
         flooding.join(DEADLINE)
         assert not flooding.is_alive()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 
 from echoproto.errors import NetworkError
+from echoproto.shell import app
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -22,6 +25,7 @@ from in_shell import (
     WILL,
     in_shell,
 )
+from support import DEADLINE
 
 SIZE = SB + NAWS + b"\0\x50\0\x18" + SE
 
@@ -71,6 +75,51 @@ def test_after_ctrl_d_what_the_peer_still_has_is_shown():
     received, shown = in_shell(script)
     assert received == b"quit\r\n"
     assert "so long\r\n" in shown.text
+
+
+def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
+    monkeypatch.setattr(app, "LINGER", 0.3)
+
+    async def script(type_, peer, _):
+        async def answer():
+            for number in range(6):
+                await asyncio.sleep(0.1)
+                await peer.say(b"part %d\r\n" % number)
+
+        peer.last_words = answer
+        type_("question" + ENTER)
+
+    _, shown = in_shell(script)
+    assert "part 5\r\n" in shown.text
+    assert shown.text.count("Waiting for the rest. Ctrl-D or Ctrl-C ends the shell at once.") == 1
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
+def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
+    monkeypatch.setattr(app, "LINGER", DEADLINE)
+
+    async def script(type_, peer, _):
+        async def wait():
+            await peer.say(b"and so on\r\n")
+            type_("x" + key)
+            await asyncio.Event().wait()
+
+        peer.last_words = wait
+        type_("question" + ENTER)
+
+    _, shown = in_shell(script)
+    assert "and so on\r\n" in shown.text
+
+
+def test_two_ctrl_d_at_once_do_not_wait(monkeypatch):
+    monkeypatch.setattr(app, "LINGER", DEADLINE)
+
+    async def script(type_, peer, _):
+        peer.last_words = asyncio.Event().wait
+        type_("last" + ENTER + CTRL_D)
+        await peer.has_received(b"last\r\n")
+
+    in_shell(script)
 
 
 @pytest.mark.parametrize("how", ["quit" + ENTER, CTRL_D])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from prompt_toolkit.history import InMemoryHistory
 
@@ -46,6 +48,41 @@ def test_a_paste_of_many_lines_sends_each():
         await peer.has_received(b"four\r\n")
 
     assert in_shell(script)[0] == b"typed, one\r\ntwo\r\nthree\r\nfour\r\n"
+
+
+def test_a_paste_of_many_lines_is_printed_and_sent_at_once():
+    lines = [f"line {number}" for number in range(20_000)]
+
+    async def script(type_, peer, screen):
+        printed = len(screen.writes)
+        await asyncio.to_thread(type_, "\x1b[200~" + "\n".join(lines) + "\n\x1b[201~")
+        await peer.has_received(b"line 19999\r\n")
+        assert len(screen.writes) - printed < 100
+
+    received, shown = in_shell(script)
+    assert received.decode().splitlines() == lines
+    assert "".join(f"> {line}\r\n" for line in lines) in shown.text
+
+
+def test_ctrl_c_stops_what_is_still_to_be_sent():
+    lines = [f"{number:02000}" for number in range(4000)]
+
+    async def script(type_, peer, screen):
+        await peer.connected.wait()
+        peer.writer.transport.pause_reading()
+        await asyncio.to_thread(type_, "\x1b[200~" + "\n".join(lines) + "\n\x1b[201~")
+        await screen.shows(f"> {lines[-1]}\r\n")
+        type_(CTRL_C)
+        await screen.shows(" lines were not sent.\r\n")
+        type_("after" + ENTER)
+        peer.writer.transport.resume_reading()
+        await peer.has_received(b"after\r\n")
+
+    received, shown = in_shell(script)
+    sent = received.decode().split("\r\n")[:-2]
+    assert sent == lines[: len(sent)]
+    unsent = len(lines) - len(sent)
+    assert f"Stopped: the last {unsent:,} lines were not sent." in shown.text
 
 
 def test_a_tab_and_bytes_that_are_no_text_are_sent_as_they_were_typed():
@@ -242,3 +279,23 @@ def test_what_comes_while_a_command_is_typed_leaves_it_alone():
         await peer.has_received(b"\xff\xf6")
 
     in_shell(script)
+
+
+def test_up_without_earlier_commands_says_what_there_is():
+    async def script(type_, _, screen):
+        type_(CTRL_BRACKET + UP)
+        await screen.shows("send     send a telnet command\r\noptions  list the telnet ")
+        type_(CTRL_C)
+
+    in_shell(script)
+
+
+def test_a_tab_that_is_typed_is_shown_as_columns():
+    async def script(type_, peer, screen):
+        type_("a\tb")
+        await screen.shows("> a       b")
+        type_(ENTER)
+        await peer.has_received(b"a\tb\r\n")
+
+    _, shown = in_shell(script)
+    assert "^I" not in shown.text

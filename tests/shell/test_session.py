@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from echoproto.shell.session import MAX_PROMPT
 from echoproto.wire.telnet.commands import Command
-from in_shell import DO, ECHO, IAC, SGA, WILL, WONT, Recording
+from in_shell import DO, ECHO, IAC, SGA, WILL, Recording
 
 # Lines
 
@@ -16,15 +16,15 @@ from in_shell import DO, ECHO, IAC, SGA, WILL, WONT, Recording
 @pytest.mark.parametrize(("line_end", "end"), [(None, b"\r\n"), (b"\r\n", b"\r\n"), (b"\n", b"\n")])
 def test_a_line_that_is_typed_is_printed_and_sent_with_its_end(line_end, end):
     shell = Recording(line_end=line_end)
-    shell.session.type_line("héllo")
-    shell.session.type_line("")
+    shell.session.type_lines(["héllo"])
+    shell.session.type_lines([""])
     assert shell.printed == "> héllo\n> \n"
     assert shell.sent() == "héllo".encode() + end + end
 
 
 def test_bytes_that_are_no_text_are_sent_as_they_are_and_printed_escaped():
     shell = Recording()
-    shell.session.type_line("a\udcffb")
+    shell.session.type_lines(["a\udcffb"])
     assert shell.printed == "> a\\xffb\n"
     assert shell.sent() == b"a\xffb\r\n"
 
@@ -69,7 +69,7 @@ def test_the_start_of_a_line_is_the_prompt_once_no_more_of_it_comes():
     shell.session.settle()
     assert shell.prompt == "login: "
     assert shell.calls == ["redraw"]
-    shell.session.type_line("me")
+    shell.session.type_lines(["me"])
     assert shell.prompt == "> "
     assert shell.take_printed() == "welcome\nlogin: me\n"
     shell.say(b"\r\n")
@@ -92,7 +92,7 @@ def test_of_a_long_start_the_last_of_it_is_the_prompt_and_all_is_printed_with_th
     shell.session.settle()
     assert shell.prompt == start.decode()[-MAX_PROMPT:]
     shell.say(b"(again) ")
-    shell.session.type_line("me")
+    shell.session.type_lines(["me"])
     assert shell.printed == start.decode() + "(again) me\n"
 
 
@@ -122,19 +122,10 @@ def test_while_the_peer_echoes_what_is_typed_is_sent_and_not_printed():
     shell.session.settle()
     assert shell.session.is_hidden
     assert shell.calls == ["redraw", "redraw"]
-    shell.session.type_line("secret")
+    shell.session.type_lines(["secret"])
     assert shell.printed == ""
     assert shell.prompt == "Password: "
     assert shell.sent() == b"secret\r\n"
-
-
-def test_when_the_peer_stops_echoing_what_was_typed_is_forgotten_before_it_could_be_drawn():
-    shell = Recording()
-    shell.say(WILL + ECHO)
-    shell.calls.clear()
-    shell.say(WONT + ECHO)
-    assert not shell.session.is_hidden
-    assert shell.calls == ["forget typed", "redraw"]
 
 
 def test_other_options_hide_nothing():
@@ -149,17 +140,17 @@ def test_other_options_hide_nothing():
 
 def test_a_line_is_ended_as_the_peer_wants_it_at_the_time_it_is_typed():
     shell = Recording()
-    shell.session.type_line("one")
+    shell.session.type_lines(["one"])
     shell.say(WILL + ECHO + WILL + SGA)
-    shell.session.type_line("two")
+    shell.session.type_lines(["two"])
     assert shell.sent() == b"one\r\ntwo\r\0"
 
 
 def test_lines_and_commands_are_sent_in_the_order_in_which_they_were_typed():
     shell = Recording(telnet="always")
-    shell.session.type_line("one")
+    shell.session.type_lines(["one"])
     shell.session.send_command(Command.AYT)
-    shell.session.type_line("\udcff")
+    shell.session.type_lines(["\udcff"])
     assert shell.sent() == b"one\r\n" + IAC + bytes([Command.AYT]) + b"\xff\xff\r\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoproto.shell.view import show, show_lines
+from echoproto.shell.view import encodable, show, show_lines
 
 
 def text_of(fragments):
@@ -37,3 +37,14 @@ def test_an_escape_stands_between_what_is_around_it():
 def test_lines_together_look_as_each_alone(lines):
     shown = show_lines(lines)
     assert text_of(shown) == "".join(text_of(show(line)) + "\n" for line in lines)
+
+
+def test_a_character_that_the_terminal_lacks_is_escaped():
+    shown = [("", "grüß 世\n"), ("class:sent", "ok")]
+    assert encodable(shown, "latin-1") == [
+        ("", "grüß "),
+        ("class:escape", r"\xe4\xb8\x96"),
+        ("", "\n"),
+        ("class:sent", "ok"),
+    ]
+    assert text_of(encodable(shown, "ascii")) == "gr\\xc3\\xbc\\xc3\\x9f \\xe4\\xb8\\x96\nok"
