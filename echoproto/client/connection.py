@@ -21,7 +21,6 @@ needed. Three rules govern sending:
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -36,6 +35,7 @@ from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.tls import TLS
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable
     from typing import NamedTuple
 
@@ -179,8 +179,7 @@ class ClientConnection:
         with suppress(NetworkError):  # `receive` raises it
             await self._send(self._pipeline.finish)
         if self._tls is None:
-            with suppress(OSError):
-                self.stream.socket.shutdown(socket.SHUT_WR)
+            self.stream.send_eof()
 
     def send_command(self, command: int) -> None:
         """Send the telnet command `command` without waiting for it (RFC 854).
@@ -208,7 +207,7 @@ class ClientConnection:
         """
         if self._flushing is not None:
             self._flushing.cancel()
-        self.stream.socket.close()
+        self.stream.close()
 
     # Receiving
 
@@ -250,7 +249,7 @@ class ClientConnection:
             self._failure = error
             if not self._sending.locked():
                 with suppress(OSError):  # if the socket has no room, the peer gets no alert
-                    self.stream.socket.send(self._take_queued())
+                    self.stream.send_some(self._take_queued())
         self._flush()
 
     async def _find_events(self) -> None:

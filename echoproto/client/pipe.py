@@ -151,8 +151,13 @@ class _Pipe:
         seen: tuple[int, ...] = ()
         stream, output = self._connection.stream, self._output
         while not idle_timeout.expired():
-            held = 0 if output is None else unread(output)
-            moved = stream.bytes_sent, stream.unsent, stream.bytes_received, self._written, held
+            moved = (
+                stream.bytes_sent,
+                stream.unacknowledged,
+                stream.bytes_received,
+                self._written,
+                0 if output is None else unread(output),
+            )
             if moved != seen:
                 seen = moved
                 idle_timeout.reschedule(self._time() + idle)

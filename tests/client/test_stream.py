@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 
@@ -10,10 +11,11 @@ import pytest
 
 from echoproto.client.target import Target
 from echoproto.errors import NetworkError
-from peers import peer, talk, until, was_reset
+from peers import RESET_AT_CLOSE, peer, talk, tls_peer, until, was_reset
 from support import DEADLINE, receive_all, receive_exactly
 
 MEBIBYTE = 1 << 20
+ALERT = b"\x15\x03\x01\x00\x02\x02F"  # a TLS server answers plain text with it
 
 
 def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
@@ -25,13 +27,13 @@ def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
 
     async def script(connection):
         sending = asyncio.create_task(connection.send(bytes(16 * MEBIBYTE)))
-        await until(lambda: connection.stream.unsent)
+        await until(lambda: connection.stream.unacknowledged)
         assert not sending.done()
         may_read.set()
         assert await sending
         await connection.send_eof()
         assert await connection.delivered()
-        assert connection.stream.unsent == 0
+        assert connection.stream.unacknowledged == 0
 
     with peer(serve) as (_, port):
         talk(Target("localhost", port), script)
@@ -82,3 +84,44 @@ def test_what_the_system_takes_of_a_write_is_counted_before_the_write_has_ended(
 
     with peer(serve) as (_, port):
         talk(Target("localhost", port), script)
+
+
+def test_a_reset_after_a_tls_alert_hints_at_tls_whoever_notices_it_first():
+    def serve(sock):
+        sock.sendall(ALERT)
+        receive_exactly(sock, 1)
+        sock.setsockopt(*RESET_AT_CLOSE)
+
+    async def script(connection):
+        assert await connection.send(b"x")
+        await asyncio.to_thread(was_reset, connection)
+        with pytest.raises(NetworkError, match="Connection reset by peer"):
+            await connection.delivered()
+        assert await connection.receive() == ALERT
+        for call in (connection.receive(), connection.delivered()):
+            with pytest.raises(NetworkError, match=r"reset by peer \(it answered with a TLS alert"):
+                await call
+
+    with peer(serve) as (_, port):
+        talk(Target("localhost", port), script)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_alert_of_our_own_is_counted_as_sent(certificate):
+    def serve(tls):
+        with socket.socket(fileno=os.dup(tls.fileno())) as raw:
+            raw.settimeout(DEADLINE)
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record with a wrong signature
+            received.append(len(receive_all(raw)))
+
+    async def script(connection):
+        assert await connection.send(b"")  # the end of the handshake has left
+        before = connection.stream.bytes_sent
+        with pytest.raises(NetworkError, match="TLS: "):
+            await connection.receive()
+        return connection.stream.bytes_sent - before
+
+    received = []
+    with tls_peer(certificate, serve) as target:
+        count = talk(target, script)
+    assert received == [count] != [0]
