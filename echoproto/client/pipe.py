@@ -176,8 +176,9 @@ class _Pipe:
                     self._expect_silence(self._half_close.answered)
         except NetworkError as error:
             self._failures.insert(0, error)
-        took = self._time() - self._half_closed
-        self.is_silent = not self._received and took < AT_HALF_CLOSE
+        else:
+            took = self._time() - self._half_closed
+            self.is_silent = not self._received and took < AT_HALF_CLOSE
 
     async def _write(self, fd: int, data: bytes) -> None:
         """Write all of `data`. A slow output slows down the connection, not the event loop."""
