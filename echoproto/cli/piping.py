@@ -1,4 +1,4 @@
-"""Connects to a target for the commands other than the shell, and runs the connection as a pipe.
+"""Connects to a target without a shell, and runs the connection as a pipe.
 
 `pipe_options` gives a command the options that only a pipe has. `client.pipe` moves the bytes.
 """
@@ -120,7 +120,6 @@ def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions
     Raises click.UsageError if the options contradict each other.
     """
     _check(given(PIPE_ONLY))
-    half_close = _half_close(target, options)
     connecting = connect_pipe(
         target, wait=options["wait"], insecure=options["insecure"], telnet=options["telnet"]
     )
@@ -143,7 +142,7 @@ def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions
                 None if options["send_only"] else STDOUT,
                 crlf=options["crlf"],
                 idle=options["idle"],
-                half_close=half_close,
+                half_close=_half_close(options),
                 quit_after=options["quit_after"],
                 on_silence=hint,
             )
@@ -159,11 +158,10 @@ def _check(written: dict[str, str]) -> None:
                 raise click.UsageError(f"{option} {means}: leave out {written[other]}")
 
 
-def _half_close(target: Target, options: PipeOptions) -> HalfClose:
-    from echoproto.client.pipe import AT_ONCE, NEVER, WHEN_ANSWERED, HalfClose
+def _half_close(options: PipeOptions) -> HalfClose | None:
+    from echoproto.client.pipe import NEVER, HalfClose
 
     if options["no_shutdown"]:
         return NEVER
-    if (seconds := options["shutdown"]) is not None:
-        return HalfClose(seconds, seconds)
-    return WHEN_ANSWERED if target.is_tls else AT_ONCE
+    seconds = options["shutdown"]
+    return None if seconds is None else HalfClose(seconds, seconds)

@@ -21,7 +21,6 @@ from statistics import fmean, pstdev
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from echoproto.client.tls import tls_hint
 from echoproto.errors import NetworkError
 from echoproto.wire.dump import escape
 from echoproto.wire.framing import LineSplitter
@@ -62,7 +61,7 @@ class Ping:
         say: Callable[[str], object],
     ) -> None:
         self.times: list[float] = []
-        """Time that each answer took that was not late, in seconds."""
+        """Time that each answer took, in seconds, except for late ones."""
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
         self._timeout = timeout
@@ -137,16 +136,13 @@ class Ping:
         await asyncio.wait_for(self._received.wait(), seconds)
 
     async def _receive(self) -> None:
-        first = b""
         while data := await self._connection.receive():
-            first = first or data[:8]
             now = perf_counter()
             self._splitter.feed(data)
             for line in self._splitter.cut(keep_rest=False):
                 self._handle_line(line, now)
             self._received.set()
-        hint = tls_hint(self._connection.target, first)
-        raise NetworkError(f"{self._name}: closed by the server{hint}")
+        raise NetworkError(f"{self._name}: closed by the server{self._connection.stream.hint}")
 
     def _handle_line(self, line: bytes, now: float) -> None:
         self._expire(now)

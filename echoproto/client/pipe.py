@@ -43,8 +43,8 @@ LAST_INPUT: Final = 0.5
 AT_HALF_CLOSE: Final = 1.0
 """If the peer closes within this many seconds of our half-close, that is probably the reason."""
 
-_IDLE_LOOKS: Final = 8
-"""How often to look, in the time that the pipe may be idle, whether anything has moved."""
+_IDLE_POLLS: Final = 8
+"""How often to ask, in the time that the pipe may be idle, whether anything has moved."""
 
 
 class HalfClose(NamedTuple):
@@ -74,7 +74,7 @@ async def pipe(
     *,
     crlf: bool = False,
     idle: float | None = None,
-    half_close: HalfClose = AT_ONCE,
+    half_close: HalfClose | None = None,
     quit_after: float | None = None,
     on_silence: Callable[[], object] = lambda: None,
 ) -> None:
@@ -82,7 +82,8 @@ async def pipe(
 
     Returns when the peer has closed and everything that it sent has been written to the file
     descriptor `output`, or when `quit_after` seconds have passed since the peer's system
-    acknowledged the last input. With `crlf`, each LF is sent as CR LF.
+    acknowledged the last input. With `crlf`, each LF is sent as CR LF. By default, `half_close` is
+    WHEN_ANSWERED on TLS, and AT_ONCE otherwise.
 
     If `inputs` is None, nothing is sent and the pipe does not half-close. If `output` is None, what
     arrives is dropped, and the pipe ends as soon as all input is acknowledged.
@@ -95,6 +96,8 @@ async def pipe(
     it, and when it arrives, is written, or is read from the output, as far as the system tells.
     Raises OSError if an input or the output fails; its `filename` is the descriptor.
     """
+    if half_close is None:
+        half_close = WHEN_ANSWERED if connection.target.is_tls else AT_ONCE
     running = _Pipe(connection, output, half_close)
     try:
         async with asyncio.timeout(idle) as idle_timeout:
@@ -161,7 +164,7 @@ class _Pipe:
             if moved != seen:
                 seen = moved
                 idle_timeout.reschedule(self._time() + idle)
-            await asyncio.sleep(idle / _IDLE_LOOKS)
+            await asyncio.sleep(idle / _IDLE_POLLS)
 
     # Receiving
 
