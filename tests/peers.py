@@ -10,11 +10,17 @@ import ssl
 import threading
 from contextlib import closing, contextmanager, suppress
 
+import pytest
+
 from echoproto.client.connection import connect
 from echoproto.client.target import Target
 from support import DEADLINE
 
 RESET_AT_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+EACH_VERSION = pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name
+)
 
 
 @contextmanager

@@ -102,9 +102,8 @@ class Server:
         return self.ports[0]
 
     def memory(self) -> int:
-        """Bytes of memory that are resident."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        """See `memory`."""
+        return memory(self.process)
 
     def stop(self) -> str:
         """End it as an operator does, and return its log."""
@@ -237,6 +236,12 @@ class Terminal:
 
         eventually(there, lambda: f"{last} at the end of {lines[-30:]}")
         return lines
+
+
+def memory(process) -> int:
+    """Bytes of memory of a process that are resident."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
 
 def run(*command, input: bytes = b"", **kwargs) -> subprocess.CompletedProcess[bytes]:

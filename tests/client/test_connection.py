@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
-import signal
 import socket
 import ssl
-import subprocess
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -22,8 +19,8 @@ from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, OptionChanged
 from echoproto.wire.telnet.options import PIPE_POLICY
 from echoproto.wire.tls import TLS, HandshakeCompleted
-from peers import everything, peer, talk, tls_peer
-from support import DEADLINE, Output, program, receive_all, receive_exactly
+from peers import EACH_VERSION, everything, peer, talk, tls_peer
+from support import DEADLINE, receive_all, receive_exactly
 
 MEBIBYTE = 1 << 20
 DO_UNKNOWN, WONT_UNKNOWN = b"\xff\xfd\x63", b"\xff\xfc\x63"
@@ -41,10 +38,13 @@ def telnet():
     return TelnetCodec(PIPE_POLICY, ayt=b"")
 
 
-# Without layers
+# Without telnet
 
 
-def test_two_that_send_at_the_same_time_send_one_after_the_other():
+@pytest.mark.parametrize(
+    "version", [None, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["plain", "1.2", "1.3"]
+)
+def test_two_that_send_at_the_same_time_send_one_after_the_other(certificate, version):
     first, second = b"1" * (8 * MEBIBYTE), b"2" * (8 * MEBIBYTE)
     both_began = threading.Event()
     received = []
@@ -62,8 +62,8 @@ def test_two_that_send_at_the_same_time_send_one_after_the_other():
         await connection.send_eof()
         assert await connection.receive() == b""
 
-    with peer(serve) as (_, port):
-        talk(target_of(port, "tcp"), script)
+    with tls_peer(certificate, serve, version) if version else peer(serve) as where:
+        talk(where if version else target_of(where[1], "tcp"), script)
     assert received == [first + second]
 
 
@@ -113,7 +113,7 @@ def test_what_tls_and_telnet_tell_is_told_in_its_order(certificate):
     assert len(told) == 2
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@EACH_VERSION
 def test_what_comes_with_the_end_of_the_handshake_is_received(certificate, version):
     def serve(sock):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -234,78 +234,3 @@ def test_a_peer_that_asks_and_does_not_read_is_received_from_no_more(certificate
     with peer(serve) if scheme == "telnet" else tls_peer(certificate, serve) as where:
         port = where[1] if scheme == "telnet" else where.port
         talk(target_of(port, scheme), script, telnet=telnet())
-
-
-@contextmanager
-def renegotiating(certificate):
-    """`openssl s_server`, with TLS 1.2; gives its process, its port, and what it writes."""
-    with subprocess.Popen(
-        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
-         "-key", certificate, "-tls1_2"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        output = Output(process.stdout)
-        (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
-        try:
-            yield process, int(found[1]), output
-        finally:
-            process.kill()
-            output.wait_for_end()
-
-
-def ask_for_keys(process):
-    process.stdin.write(b"r\n")
-    process.stdin.flush()
-
-
-def test_while_a_peer_renegotiates_and_stops_nothing_more_is_taken(certificate):
-    async def main(target):
-        async with asyncio.timeout(DEADLINE), connect(target) as connection:
-            ask_for_keys(process)
-            assert await asyncio.to_thread(
-                select.select, [connection.stream.socket], [], [], DEADLINE
-            )
-            process.send_signal(signal.SIGSTOP)  # it has asked for new keys, and goes on no more
-            receiving = asyncio.create_task(everything(connection))
-            sent = 0
-            while not connection._tls.pending:
-                assert await connection.send(b"line\n")
-                sent += 1
-            one_more = asyncio.create_task(connection.send(b"line\n"))
-            for _ in range(100):
-                await asyncio.sleep(0)
-            assert not one_more.done()
-            process.send_signal(signal.SIGCONT)
-            assert await one_more
-            await connection.send_eof()
-            assert await receiving == b""
-            return sent + 1
-
-    with renegotiating(certificate) as (process, port, output):
-        sent = asyncio.run(main(target_of(port, "tls")))
-        output.wait_for("^DONE")
-        assert output.text.count("line\n") == sent
-
-
-def test_a_peer_that_renegotiates_is_answered_also_if_nobody_receives(certificate):
-    async def script(connection):
-        ask_for_keys(process)
-        assert await asyncio.to_thread(select.select, [connection.stream.socket], [], [], DEADLINE)
-        process.send_signal(signal.SIGSTOP)
-        receiving = asyncio.create_task(connection.receive())
-        sent = 0
-        while not connection._tls.pending:
-            assert await connection.send(b"line\n")
-            sent += 1
-        receiving.cancel()
-        process.send_signal(signal.SIGCONT)
-        assert await connection.send(b"line\n")
-        assert await connection.delivered()
-        await connection.send_eof()
-        assert await everything(connection) == b""
-        return sent + 1
-
-    with renegotiating(certificate) as (process, port, output):
-        sent = talk(target_of(port, "tls"), script)
-        output.wait_for("^DONE")
-        assert output.text.count("line\n") == sent

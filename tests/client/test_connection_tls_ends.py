@@ -1,4 +1,4 @@
-"""How a connection through TLS ends, and peers that do not read."""
+"""How a connection through TLS ends."""
 
 from __future__ import annotations
 
@@ -6,33 +6,24 @@ import asyncio
 import os
 import re
 import socket
-import ssl
 import threading
 from contextlib import closing, suppress
-from pathlib import Path
 
 import pytest
 
 from echoproto.client.stream import MAX_RECEIVE
 from echoproto.errors import NetworkError
-from peers import RESET_AT_CLOSE, everything, printed, talk, tls_peer, was_reset
-from support import BIN, DEADLINE, eventually, receive_all, receive_exactly, run, start
+from peers import EACH_VERSION, RESET_AT_CLOSE, everything, talk, tls_peer, was_reset
+from support import BIN, DEADLINE, receive_all, receive_exactly, run, start
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
-
-EACH_VERSION = pytest.mark.parametrize(
-    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name
-)
 
 
 def closes_notify(tls):
     """End the sending side of TLS, as `openssl s_server` does, and go on with nothing."""
     with suppress(OSError):  # the other side may be gone, or go on sending
         tls.unwrap()
-
-
-# How a connection ends
 
 
 @EACH_VERSION
@@ -221,107 +212,3 @@ def test_a_reset_that_comes_before_the_half_close_is_still_told(certificate, ver
 
     with tls_peer(certificate, serve, version, cuts=True) as target:
         talk(target, script)
-
-
-# Peers that do not read
-
-
-@EACH_VERSION
-@pytest.mark.usefixtures("trusted")
-def test_a_peer_that_sends_but_does_not_read_is_received_from(certificate, version):
-    data = os.urandom(8 * MEBIBYTE)
-    got_all = threading.Event()
-
-    def serve(tls):
-        tls.sendall(data)
-        assert got_all.wait(DEADLINE)
-        received.append(receive_all(tls))
-
-    async def script(connection):
-        sending = asyncio.create_task(connection.send(data))
-        got = b""
-        while len(got) < len(data):
-            got += await connection.receive()
-        assert not sending.done()
-        got_all.set()
-        assert await sending
-        await connection.send_eof()
-        assert await connection.receive() == b""
-        return got
-
-    received = []
-    with tls_peer(certificate, serve, version) as target:
-        assert talk(target, script) == data
-    assert received == [data]
-
-
-@EACH_VERSION
-@pytest.mark.usefixtures("trusted")
-def test_two_that_send_at_the_same_time_send_one_after_the_other(certificate, version):
-    first, second = bytes(4 * MEBIBYTE), b"x" * (4 * MEBIBYTE)
-    both_began = threading.Event()
-
-    def serve(tls):
-        assert both_began.wait(DEADLINE)
-        received.append(receive_all(tls))
-
-    async def script(connection):
-        sending = [asyncio.create_task(connection.send(data)) for data in (first, second)]
-        for _ in range(5):
-            await asyncio.sleep(0)
-        both_began.set()
-        assert await asyncio.gather(*sending) == [True, True]
-        await connection.send_eof()
-        assert await connection.receive() == b""
-
-    received = []
-    with tls_peer(certificate, serve, version) as target:
-        talk(target, script)
-    assert received == [first + second]
-
-
-@pytest.mark.usefixtures("trusted")
-def test_a_peer_that_does_not_read_keeps_memory_bounded(certificate):
-    enough = threading.Event()
-
-    def serve(tls):
-        tls.sendall(b"ready")
-        assert enough.wait(DEADLINE)
-        count = 0
-        while data := tls.recv(MEBIBYTE):
-            count += len(data)
-        tls.sendall(str(count).encode())
-
-    def feed():
-        with process.stdin:
-            for _ in range(64):
-                process.stdin.write(bytes(MEBIBYTE))
-                written.append(MEBIBYTE)
-
-    def is_stuck():
-        counts.append(sum(written))
-        return len(counts) > 10 and len(set(counts[-10:])) == 1
-
-    written, counts = [], []
-    with (
-        tls_peer(certificate, serve) as target,
-        start(ECHOPROTO, "send", str(target)) as process,
-    ):
-        try:
-            assert printed(process) == b"ready"
-            before = memory(process)
-            feeder = threading.Thread(target=feed)
-            feeder.start()
-            eventually(is_stuck, "it takes no more input")
-            assert sum(written) < 32 * MEBIBYTE
-            assert memory(process) - before < 16 * MEBIBYTE
-        finally:
-            enough.set()
-        assert process.stdout.read() == str(64 * MEBIBYTE).encode()
-        feeder.join(DEADLINE)
-        assert process.wait(DEADLINE) == 0
-
-
-def memory(process):
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from bench_peer import bench, echo, peer
+from peers import RESET_AT_CLOSE
 from support import DEADLINE, receive_all, receive_exactly
 
 
@@ -170,7 +171,7 @@ def close(sock):
 
 def reset(sock):
     close(sock)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.setsockopt(*RESET_AT_CLOSE)
 
 
 @pytest.mark.parametrize(

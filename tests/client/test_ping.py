@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from peers import RESET_AT_CLOSE
 from pings import QUICK, answered, peer, ping, statistics
 from support import matching
 
@@ -242,7 +243,7 @@ def test_a_connection_that_is_reset_ends_it():
     def serve(lines, sock):
         sock.sendall(lines.readline())
         lines.readline()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        sock.setsockopt(*RESET_AT_CLOSE)
 
     with peer(serve) as target:
         status, lines, said = ping(target, *QUICK)

@@ -18,12 +18,18 @@ MEBIBYTE = 1 << 20
 ALERT = b"\x15\x03\x01\x00\x02\x02F"  # a TLS server answers plain text with it
 
 
-def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
-    may_read = threading.Event()
+def reads_when(may_read):
+    """A peer that reads everything, once `may_read` is set."""
 
     def serve(sock):
         assert may_read.wait(DEADLINE)
         receive_all(sock)
+
+    return peer(serve)
+
+
+def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
+    may_read = threading.Event()
 
     async def script(connection):
         sending = asyncio.create_task(connection.send(bytes(16 * MEBIBYTE)))
@@ -35,7 +41,7 @@ def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
         assert await connection.delivered()
         assert connection.stream.unacknowledged == 0
 
-    with peer(serve) as (_, port):
+    with reads_when(may_read) as (_, port):
         talk(Target("localhost", port), script)
 
 
@@ -70,10 +76,6 @@ def test_what_a_peer_closed_on_is_not_delivered(has_ended):
 def test_what_the_system_takes_of_a_write_is_counted_before_the_write_has_ended():
     may_read = threading.Event()
 
-    def serve(sock):
-        assert may_read.wait(DEADLINE)
-        receive_all(sock)
-
     async def script(connection):
         sending = asyncio.create_task(connection.send(bytes(16 * MEBIBYTE)))
         await until(lambda: connection.stream.bytes_sent)
@@ -82,7 +84,7 @@ def test_what_the_system_takes_of_a_write_is_counted_before_the_write_has_ended(
         assert await sending
         assert connection.stream.bytes_sent == 16 * MEBIBYTE
 
-    with peer(serve) as (_, port):
+    with reads_when(may_read) as (_, port):
         talk(Target("localhost", port), script)
 
 

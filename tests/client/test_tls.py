@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from echoproto.client.target import Target
 from echoproto.client.tls import is_tls_alert, tls_context, tls_reason
+from peers import EACH_VERSION
 from support import echoproto, matching
 
 TARGET = Target("localhost", 1, scheme="tls")
@@ -78,7 +79,7 @@ def refused(certificate, version, host):
     return None
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@EACH_VERSION
 @pytest.mark.parametrize(
     ("fields", "trusted", "host", "why"),
     [

@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from echoproto.shell.commands import COMMANDS
+from peers import RESET_AT_CLOSE
 from support import BIN, DEADLINE, Terminal, eventually, receive_exactly
 
 ECHOPROTO = BIN / "echoproto"
@@ -232,7 +233,7 @@ def test_a_reset_is_said_and_is_status_1(shell, peer):
     terminal = shell(*words)
     with accept(listener) as sock:
         terminal.wait_for(PROMPT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        sock.setsockopt(*RESET_AT_CLOSE)
     hint = "(before it sent anything; if it speaks TLS, give tls://)"
     assert terminal.wait_for("[status 1]")[1:] == [
         f"echoproto: {':'.join(words)}: Connection reset by peer {hint}",

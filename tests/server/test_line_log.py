@@ -15,6 +15,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
 from echoproto.server.line_log import CONNECTION_LINES, SERVER_LINES, Budget
+from peers import RESET_AT_CLOSE
 from support import connect, eventually, matching, receive_all, receive_exactly
 from telnet_bytes import HELLO
 
@@ -167,7 +168,7 @@ def test_a_client_that_waits_in_recv_is_seen(serve):
         with connect(server.port) as sock:
             exchange(sock, b"hello")
             server.log.wait_for(r"\[1\] b'hello' \(5 bytes without a line end\)")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            sock.setsockopt(*RESET_AT_CLOSE)
             exchange(sock, b"!")
         server.log.wait_for("disconnected")
         assert lines_of(server.stop())[1:] == [

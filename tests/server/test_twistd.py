@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import support
+from peers import RESET_AT_CLOSE
 from support import (
     BIN,
     DEADLINE,
@@ -67,7 +68,7 @@ def test_a_connection_that_is_reset_is_logged_in_one_line():
         with connect(server.port) as sock:
             sock.sendall(b"hello")
             receive_exactly(sock, 5)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            sock.setsockopt(*RESET_AT_CLOSE)
         server.log.wait_for(r"disconnected: 5 bytes, .* s: reset by the client")
         assert "Traceback" not in server.stop()
 
