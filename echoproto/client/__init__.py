@@ -3,7 +3,8 @@
 - `target` parses what a user writes, of which `names` checks the host, and `opening` connects to
   it. `network_errors` turns every failure of the network into a NetworkError; `tls` has the
   context of TLS, and the reasons for which a handshake fails.
-- `connection` is the connection that programs use: `connect` and `ClientConnection`.
+- `connection` is the connection that programs use: `connect` and `ClientConnection`. It stands on
+  `stream`, which moves the bytes, and `descriptors`, which asks the system about them.
 - `pipe` and `ping` run on a `ClientConnection`.
 - `bench` runs a load, for which `limits` checks the system: `load` is one connection of it,
   `latency` records the times, and `stalls` those in which the client itself stood still.

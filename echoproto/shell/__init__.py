@@ -3,8 +3,8 @@
 - `app` connects, and joins a connection, a session and a screen.
 - `session` is everything that the shell does, without a terminal. `lines` splits what the peer
   sends into lines.
-- `screen` is the terminal, with the keys from `parser` and `keys`, and the histories from
-  `history`. `view` turns bytes into text that is safe to show.
+- `screen` is the terminal, which `renderer` draws. `parser` reads the keys, `keys` binds them, and
+  `history` keeps what was typed. `view` turns bytes into text that is safe to show.
 - `commands` is the command line that Ctrl-] opens.
 
 This package imports `client` and `wire`, and never `server`. The command line (`cli`) starts it.

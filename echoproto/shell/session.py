@@ -44,7 +44,6 @@ PROMPT_DELAY: Final = 0.05
 MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
 
-
 MAX_SEND: Final = 64 * 1024
 """Number of bytes above which lines that wait to be sent are not sent together."""
 

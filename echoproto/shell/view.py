@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from echoproto.wire.dump import fragments
+from echoproto.wire.dump import escape_all, fragments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +43,5 @@ def encodable(shown: StyleAndTextTuples, encoding: str) -> StyleAndTextTuples:
     for style, text, *_ in shown:
         for lacks, run in groupby(text, lambda char: not char.encode(encoding, "ignore")):
             piece = "".join(run)
-            if lacks:
-                data = piece.encode("utf-8", "surrogateescape")
-                piece = "".join(f"\\x{byte:02x}" for byte in data)
-            result.append(("class:escape" if lacks else style, piece))
+            result.append(("class:escape", escape_all(piece)) if lacks else (style, piece))
     return result

@@ -39,13 +39,18 @@ def fragments(data: bytes) -> Iterator[tuple[str, bool]]:
     for is_text, run in groupby(text, _is_text):
         piece = "".join(run)
         if not is_text:
-            piece = "".join(f"\\x{byte:02x}" for byte in piece.encode("utf-8", "surrogateescape"))
+            piece = escape_all(piece)
         yield piece, not is_text
 
 
 def escape(data: bytes) -> str:
     r"""Return `data` as one line of text that is safe to print, with ``\xNN`` for other bytes."""
     return "".join(piece for piece, _ in fragments(data))
+
+
+def escape_all(text: str) -> str:
+    r"""Return each byte of `text`, encoded in UTF-8, as ``\xNN``."""
+    return "".join(f"\\x{byte:02x}" for byte in text.encode("utf-8", "surrogateescape"))
 
 
 def _is_text(char: str) -> bool:
