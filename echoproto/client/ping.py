@@ -61,7 +61,7 @@ class Ping:
         say: Callable[[str], object],
     ) -> None:
         self.times: list[float] = []
-        """Time that each answer took, in seconds, except for late ones."""
+        """Time that each answer took that was not late, in seconds."""
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
         self._timeout = timeout
