@@ -94,7 +94,7 @@ def ping(
                 pass  # Ctrl-C is the usual end without --count
             finally:
                 click.echo("\n".join(pings.summary()))
-        return bool(pings.times)
+        return pings.times.count > 0
 
     if not run(ping_and_print(), fast=True):
         raise SystemExit(1)

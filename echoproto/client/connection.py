@@ -203,11 +203,13 @@ class ClientConnection:
     def close(self) -> None:
         """Close the connection at once. Data that is still pending here is discarded.
 
-        After that, `receive`, `send` and `delivered` raise NetworkError.
+        After that, `receive`, `send` and `delivered` raise NetworkError, also in tasks that already
+        wait in them.
         """
         if self._flushing is not None:
             self._flushing.cancel()
         self.stream.close()
+        self._progress.set()
 
     # Receiving
 
@@ -274,6 +276,7 @@ class ClientConnection:
         while self._tls is not None and self._tls.pending:
             if self._has_ended or self._failure or self.stream.lost:
                 return False
+            self.stream.check_open()
             if self._receiving.locked() or sum(map(len, self._received)) > MAX_QUEUED:
                 self._progress.clear()
                 await self._progress.wait()

@@ -9,7 +9,8 @@ There are two modes:
   first line after the server has been silent for GREETING_IDLE seconds.
 
 A ping whose answer takes longer than `timeout` is lost. It is still remembered: an answer that
-comes after all is late, and says how long it took, but the ping stays lost.
+comes after all is late, and says how long it took, but the ping stays lost. Of these, the last
+MAX_OVERDUE are remembered, so that a server that never answers costs no more and more memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
-from statistics import fmean, pstdev
+from dataclasses import dataclass
+from math import inf, sqrt
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +41,34 @@ ANSWER_TIMEOUT: Final = 10.0
 MAX_LINE: Final = 64 * 1024
 """Maximum number of bytes in a line from the server; a longer line is cut."""
 
+MAX_OVERDUE: Final = 10_000
+"""Number of lost pings whose times are remembered, for answers that are late."""
+
 _MS: Final = 1000
+
+
+@dataclass
+class Times:
+    """What is told about the times of the answers that were not late, in seconds."""
+
+    count: int = 0
+    least: float = inf
+    most: float = 0.0
+    mean: float = 0.0
+    _squares: float = 0.0  # sum of the squared differences from the mean
+
+    def add(self, seconds: float) -> None:
+        """Add the time of an answer. Welford's method keeps the mean and the deviation exact."""
+        self.count += 1
+        self.least, self.most = min(self.least, seconds), max(self.most, seconds)
+        difference = seconds - self.mean
+        self.mean += difference / self.count
+        self._squares += difference * (seconds - self.mean)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of all times."""
+        return sqrt(self._squares / self.count)
 
 
 class Ping:
@@ -60,8 +89,7 @@ class Ping:
         timeout: float = ANSWER_TIMEOUT,
         say: Callable[[str], object],
     ) -> None:
-        self.times: list[float] = []
-        """Time that each answer took that was not late, in seconds."""
+        self.times = Times()
         self._connection, self._name = connection, connection.target.name
         self._text, self._interval, self._count, self._say = text, interval, count, say
         self._timeout = timeout
@@ -71,6 +99,8 @@ class Ping:
         # whose time is up move from the first to the second.
         self._in_flight: dict[int, float] = {}
         self._overdue: dict[int, float] = {}
+        self._forgotten = 0  # the last number that was removed from them unanswered
+        self._next = 1  # the number of the ping that the next line answers, if any line may
         self._received = asyncio.Event()
         self._began = perf_counter()
 
@@ -97,7 +127,8 @@ class Ping:
         """Return the lines of statistics, for the end of the output."""
         now = perf_counter()
         self._expire(now)
-        lost, answered = len(self._overdue) + self._late, len(self.times)
+        answered = self.times.count
+        lost = self._sent - answered - len(self._in_flight)
         percentage = 100 * lost / (lost + answered) if lost else 0
         yield f"--- {self._name} ping statistics ---"
         counts = [(self._late, "late"), (self._wrong, "wrong"), (len(self._in_flight), "in flight")]
@@ -106,8 +137,8 @@ class Ping:
             f"{self._sent} line{'s' * (self._sent != 1)} sent, {answered} answered, {more}"
             f"{percentage:.4g}% lost, time {(now - self._began) * _MS:.0f} ms"
         )
-        if self.times:
-            values = (min(self.times), fmean(self.times), max(self.times), pstdev(self.times))
+        if answered:
+            values = (self.times.least, self.times.mean, self.times.most, self.times.deviation)
             yield f"rtt min/avg/max/stddev = {'/'.join(f'{t * _MS:.3f}' for t in values)} ms"
 
     def _line(self, number: int) -> bytes:
@@ -149,10 +180,13 @@ class Ping:
         number = self._answered_by(line)
         if number in self._in_flight:
             took, late = now - self._in_flight.pop(number), ""
-            self.times.append(took)
+            self.times.add(took)
         elif number in self._overdue:
             took, late = now - self._overdue.pop(number), " (late)"
             self._late += 1
+        elif 0 < number <= self._forgotten:
+            self._say(f"an answer from {self._name} is too late to be timed: seq={number}")
+            return
         elif self._in_flight:
             self._wrong += 1
             self._say(f"wrong answer from {self._name}: {escape(line)}")
@@ -171,7 +205,10 @@ class Ping:
         order.
         """
         if self._text is not None:
-            return next(iter(self._overdue or self._in_flight), 0)
+            if self._next > self._sent:
+                return 0
+            self._next += 1
+            return self._next - 1
         found = re.fullmatch(rb"ping ([1-9][0-9]{0,18})", line)
         return int(found[1]) if found else 0
 
@@ -182,3 +219,6 @@ class Ping:
             if now - sent_at < self._timeout:
                 break
             self._overdue[number] = self._in_flight.pop(number)
+        while len(self._overdue) > MAX_OVERDUE:
+            self._forgotten = next(iter(self._overdue))
+            del self._overdue[self._forgotten]

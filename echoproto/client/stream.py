@@ -6,6 +6,10 @@ calls do not tell: how much of a write the system has accepted so far, how much 
 system has acknowledged, and, after `close`, that this is why nothing works any more.
 
 `connection` builds its layers on a `Stream`.
+
+It waits until the socket is ready, and only then calls the system. Therefore a task that is
+cancelled while it waits has received nothing yet, and loses nothing. asyncio's `sock_recv` would
+lose what had arrived just before.
 """
 
 from __future__ import annotations
@@ -47,6 +51,9 @@ class Stream:
         self.bytes_sent = self.bytes_received = 0
         self._target, self._name = target, target.name
         self._first = b""  # the first bytes that arrived, up to 8
+        self._is_closed = False
+        self._is_refused = False  # the peer has closed, and the system has reported that
+        self._waiting = 0  # number of tasks that wait for the socket
 
     @property
     def unacknowledged(self) -> int:
@@ -55,15 +62,37 @@ class Stream:
 
     def check_open(self) -> None:
         """Raise NetworkError if `close` was called."""
-        if self.socket.fileno() < 0:
+        if self._is_closed:
             raise NetworkError(f"{self._name}: the connection is closed")
+
+    def close(self) -> None:
+        """Close the socket. The tasks that wait in `receive` and `send` raise NetworkError."""
+        self._is_closed = True
+        if not self._waiting:
+            self.socket.close()
+            return
+        # The event loop says nothing about a socket that is closed, and its number may be reused.
+        # Shutting it down wakes the tasks that wait, the last of which closes it.
+        with suppress(OSError):  # it is not connected any more, which has woken them
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    async def _ready(self, *, to_write: bool = False) -> None:
+        """Wait until the socket is ready. Raises NetworkError if `close` is called meanwhile."""
+        self._waiting += 1
+        try:
+            await ready(self.socket.fileno(), to_write=to_write)
+        finally:
+            self._waiting -= 1
+            if self._is_closed and not self._waiting:
+                self.socket.close()
+        self.check_open()
 
     async def receive(self) -> bytes:
         """Wait for bytes, and return them; `b""` at the end of the stream."""
         await asyncio.sleep(0)  # lets other tasks run, even if the peer sends faster than we handle
         self.check_open()
-        with self._errors():
-            data = await asyncio.get_running_loop().sock_recv(self.socket, MAX_RECEIVE)
+        while (data := self._receive_now()) is None:
+            await self._ready()
         if not data and self.lost:  # the system reports an error once, and another call has it
             raise self._error(self.lost)
         if not data and not self._target.is_tls and is_tls_alert(self._first):
@@ -72,20 +101,29 @@ class Stream:
         self.bytes_received += len(data)
         return data
 
+    def _receive_now(self) -> bytes | None:
+        """Return what has arrived, and None if nothing has."""
+        with self._errors():
+            try:
+                return self.socket.recv(MAX_RECEIVE)
+            except BlockingIOError:
+                return None
+
     async def send(self, data: bytes) -> bool:
         """Wait until the system has accepted `data`. Return False if the peer has closed."""
         await asyncio.sleep(0)
+        self.check_open()
         view = memoryview(data)
         while True:
-            self.check_open()
             with self._errors():
                 try:
                     view = view[self.send_some(view) :]
                 except BrokenPipeError:
+                    self._is_refused = True
                     return False
             if not view:
                 return True
-            await ready(self.socket.fileno(), to_write=True)
+            await self._ready(to_write=True)
 
     def send_some(self, data: bytes | memoryview) -> int:
         """Send as much of `data` as the system accepts at once. Return how many bytes that is.
@@ -104,10 +142,6 @@ class Stream:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close()
-
     async def acknowledged(self, end: int) -> bool:
         """Wait until the peer's system has acknowledged the first `end` bytes that were sent.
 
@@ -124,7 +158,7 @@ class Stream:
             rest = self.bytes_sent - end
             if left <= rest and (rest or not error):
                 return True
-            if error == errno.EPIPE:
+            if error == errno.EPIPE or self._is_refused:
                 return False
             await asyncio.sleep(interval)
             interval = min(2 * interval, _MAX_POLL_INTERVAL)

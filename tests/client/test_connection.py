@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 import threading
@@ -19,7 +20,7 @@ from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, OptionChanged
 from echoproto.wire.telnet.options import PIPE_POLICY
 from echoproto.wire.tls import TLS, HandshakeCompleted
-from peers import EACH_VERSION, everything, peer, talk, tls_peer
+from peers import EACH_VERSION, everything, peer, talk, tls_peer, until
 from support import DEADLINE, receive_all, receive_exactly
 
 MEBIBYTE = 1 << 20
@@ -95,6 +96,59 @@ def test_a_connection_that_is_closed_says_so(certificate, scheme):
 
     with peer(receive_all) if scheme == "tcp" else tls_peer(certificate, receive_all) as where:
         asyncio.run(main(target_of(where[1], "tcp") if scheme == "tcp" else where))
+
+
+def test_closing_ends_what_other_tasks_wait_for():
+    closed = threading.Event()
+
+    async def script(connection):
+        loop = asyncio.get_running_loop()
+        calls = [connection.receive(), connection.receive()]
+        calls += [connection.send(b"x" * (16 * MEBIBYTE)), connection.send(b"x")]
+        tasks = [asyncio.create_task(call) for call in calls]
+        # The system has no room for more, so that the first that sends waits.
+        await until(lambda: 0 < connection.stream.bytes_sent < 16 * MEBIBYTE)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        fd = connection.stream.socket.fileno()
+        connection.close()
+        said = [str(error) for error in await asyncio.gather(*tasks, return_exceptions=True)]
+        assert said == [f"{connection.target.name}: the connection is closed"] * 4
+        assert connection.stream.socket.fileno() < 0
+        assert not loop.remove_reader(fd)
+        assert not loop.remove_writer(fd)
+        closed.set()
+
+    with peer(lambda _: closed.wait(DEADLINE)) as where:
+        talk(Target(*where), script)
+
+
+def test_a_receive_that_is_cancelled_loses_nothing_that_has_just_arrived():
+    is_waiting, is_cancelled = threading.Event(), threading.Event()
+
+    def serve(sock):
+        assert is_waiting.wait(DEADLINE)
+        sock.sendall(b"hello ")
+        assert is_cancelled.wait(DEADLINE)
+        sock.sendall(b"world")
+
+    async def script(connection):
+        receiving = asyncio.create_task(connection.receive())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        is_waiting.set()
+        # Nothing else runs until the data is there. Then the event loop finds it, and tells.
+        assert select.select([connection.stream.socket], [], [], DEADLINE)[0]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        receiving.cancel()
+        (outcome,) = await asyncio.gather(receiving, return_exceptions=True)
+        is_cancelled.set()
+        assert isinstance(outcome, asyncio.CancelledError)
+        assert await everything(connection) == b"hello world"
+
+    with peer(serve) as where:
+        talk(Target(*where), script)
 
 
 # What is told

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
 
 import pytest
 
+from echoproto.client.connection import connect
+from echoproto.client.ping import Ping
 from peers import RESET_AT_CLOSE
 from pings import QUICK, answered, peer, ping, statistics
-from support import matching
+from support import DEADLINE, matching
 
 TIMES = r"rtt min/avg/max/stddev = \d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3}/\d+\.\d{3} ms"
 
@@ -140,6 +143,37 @@ def test_an_answer_that_comes_after_its_time_is_late(words):
     assert lines[1] == matching(r"\d bytes from .*: seq=1 time=([6-9]|\d+)\d\d\.\d+ ms \(late\).*")
     assert lines[2] == matching(r"\d bytes from .*: seq=2 time=\d+\.\d+ ms.*")
     assert lines[3:5] == statistics(target, "2 lines sent, 1 answered, 1 late, 50% lost")
+
+
+@pytest.mark.parametrize("text", [None, b"NOOP"])
+def test_of_the_pings_that_are_lost_only_the_last_are_remembered(monkeypatch, text):
+    monkeypatch.setattr("echoproto.client.ping.MAX_OVERDUE", 2)
+    monkeypatch.setattr("echoproto.client.ping.GREETING_IDLE", 0.01)
+
+    def serve(lines, sock):
+        sock.sendall(b"".join([next(lines) for _ in range(5)][:3]))
+        lines.read()
+
+    async def main(target):
+        said, has_said = [], asyncio.Event()
+
+        def say(line):
+            said.append(line)
+            if len(said) == 4:
+                has_said.set()
+
+        async with asyncio.timeout(DEADLINE), connect(target) as connection:
+            pings = Ping(connection, text=text, interval=0.001, timeout=1e-9, say=say)
+            running = asyncio.create_task(pings.run())
+            await has_said.wait()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        late = f"an answer from {target} is too late to be timed: seq="
+        assert said[1:4] == [f"{late}{number}" for number in (1, 2, 3)]
+        assert ", 0 answered, 100% lost, " in list(pings.summary())[1]
+
+    with peer(serve) as target:
+        asyncio.run(main(target))
 
 
 def test_an_answer_in_pieces_is_one_answer():

@@ -45,6 +45,26 @@ def test_what_is_sent_is_delivered_when_the_peer_s_system_has_it():
         talk(Target("localhost", port), script)
 
 
+def test_what_a_peer_closed_on_is_not_delivered_once_a_send_has_told_so():
+    sent = threading.Event()
+
+    def serve(sock):
+        sock.shutdown(socket.SHUT_WR)
+        assert sent.wait(DEADLINE)  # and then it closes on what has arrived
+
+    async def script(connection):
+        assert await connection.receive() == b""
+        assert await connection.send(bytes(MEBIBYTE))
+        end = connection.stream.bytes_sent
+        sent.set()
+        while await connection.send(b"x"):  # until the system reports that it is broken, once
+            pass
+        assert not await asyncio.wait_for(connection.stream.acknowledged(end), DEADLINE)
+
+    with peer(serve) as (_, port):
+        talk(Target("localhost", port), script)
+
+
 @pytest.mark.parametrize("has_ended", [False, True], ids=["it resets", "it ended before"])
 def test_what_a_peer_closed_on_is_not_delivered(has_ended):
     sent = threading.Event()
