@@ -21,7 +21,7 @@ from echoproto.shell.screen import Screen
 from echoproto.wire.layer import DataReceived, Reply
 from support import DEADLINE
 
-ENTER, TAB, UP = "\r", "\t", "\x1b[A"
+ENTER, TAB, UP, LEFT = "\r", "\t", "\x1b[A", "\x1b[D"
 CTRL_C, CTRL_D, CTRL_R, CTRL_U, CTRL_Y, CTRL_BRACKET = (
     "\x03",
     "\x04",

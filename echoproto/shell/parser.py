@@ -34,16 +34,16 @@ _SEQUENCE: Final = re.compile(
     | \x1b\[M [\s\S]{3}                                       # mouse, X10
     | \x1b\[ (?: 27; (?P<modifiers>\d{1,3}) ; (?P<code>\d{1,7}) ~            # modifyOtherKeys
                | (?P<kitty_code>\d{1,7}) (?:;(?P<kitty_modifiers>\d{1,3}))? u )  # kitty
-    | \x1b\[ (?!M) [0-?]* [ -/]* [@-~]                        # CSI
+    | \x1b\[ (?![M[]) [0-?]* [ -/]* [@-~]                     # CSI
     | \x1b (?: \][0-9] | P[0-9>=!+$|] | _G )                  # OSC, DCS, APC ... ST
-        [^\x00-\x06\x08-\x1f]* (?:\x07|\x1b\\)
+        [^\x00-\x1f]* (?:\x07|\x1b\\)
     """,
     re.VERBOSE,
 )
 _START: Final = re.compile(
     r"""
       \x1b (?: \[ (?: M [\s\S]{0,2} | \[ | [0-?]* [ -/]* ) | [\]P_]? )
-    | \x1b (?: \][0-9] | P[0-9>=!+$|] | _G ) [^\x00-\x06\x08-\x1f]* \x1b?
+    | \x1b (?: \][0-9] | P[0-9>=!+$|] | _G ) [^\x00-\x1f]* \x1b?
     """,
     re.VERBOSE,
 )

@@ -36,7 +36,7 @@ from echoproto.shell import commands, keys
 from echoproto.shell.history import LineBuffer
 from echoproto.shell.parser import KeyParser
 from echoproto.shell.renderer import ReflowRenderer
-from echoproto.shell.view import encodable
+from echoproto.shell.view import EscapeProcessor, encodable
 from echoproto.wire.dump import TAB_STOP
 
 if TYPE_CHECKING:
@@ -102,7 +102,10 @@ class Screen:
             key_bindings=keys.key_bindings(session, self._send),
             enable_suspend=True,
             style=STYLE,
-            input_processors=[TabsProcessor(TAB_STOP, " ", " ")],
+            input_processors=[
+                EscapeProcessor(self._encodable),
+                TabsProcessor(TAB_STOP, " ", " "),
+            ],
             include_default_pygments_style=False,
             input=input,
             output=self._output,
@@ -117,17 +120,20 @@ class Screen:
             name=keys.COMMAND_BUFFER, history=command_history, multiline=False
         )
         self._app.layout = self._layout()
+        self._report_size: Callable[[], None] = lambda: None
         # While the line is hidden: what was typed and cut before.
         self._before_hidden: tuple[Document, Clipboard] | None = None
 
     async def run(self, start: Callable[[], None], resized: Callable[[int, int], None]) -> None:
         """Show the prompt and handle keys until `end` is called.
 
-        Calls `start` at the beginning. Each time after drawing the prompt, calls `resized` with the
-        columns and rows of the terminal. Raises EOFError when the user ends the session.
+        Calls `start` at the beginning. Each time after drawing the prompt, and before sending what
+        the user typed, calls `resized` with the columns and rows of the terminal. Raises EOFError
+        when the user ends the session.
         """
         size = self._output.get_size
-        self._app.after_render += lambda _: resized(size().columns, size().rows)
+        self._report_size = lambda: resized(size().columns, size().rows)
+        self._app.after_render += lambda _: self._report_size()
         await self._load_histories()
         await self._prompt.prompt_async(pre_run=start)
 
@@ -188,6 +194,7 @@ class Screen:
 
     def _send(self, lines: Sequence[str]) -> None:
         """Send the lines that were typed or pasted, and begin a new one."""
+        self._report_size()  # the answer may depend on it, and the prompt is drawn again only later
         if self._before_hidden:
             self._before_hidden = (Document(), self._before_hidden[1])
         self._lines.remember(self._session.type_lines(lines))
@@ -210,9 +217,12 @@ class Screen:
 
     def _layout(self) -> Layout:
         """Return a layout with the line prompt, or the command prompt while that has the focus."""
-        before = BeforeInput([("class:prompt", commands.PROMPT)])
+        processors = [
+            EscapeProcessor(self._encodable),
+            BeforeInput([("class:prompt", commands.PROMPT)]),
+        ]
         command_line = Window(
-            BufferControl(self._commands, input_processors=[before]), wrap_lines=True
+            BufferControl(self._commands, input_processors=processors), wrap_lines=True
         )
         at_commands = has_focus(self._commands)
         return Layout(

@@ -6,15 +6,21 @@ everything that is not text.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from prompt_toolkit.formatted_text.utils import fragment_list_len
+from prompt_toolkit.layout.processors import Processor, Transformation
+from prompt_toolkit.layout.utils import explode_text_fragments
 
 from echoproto.wire.dump import escape_all, fragments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prompt_toolkit.formatted_text import StyleAndTextTuples
+    from prompt_toolkit.layout.processors import TransformationInput
 
 
 def show(data: bytes, style: str = "") -> StyleAndTextTuples:
@@ -45,3 +51,23 @@ def encodable(shown: StyleAndTextTuples, encoding: str) -> StyleAndTextTuples:
             piece = "".join(run)
             result.append(("class:escape", escape_all(piece)) if lacks else (style, piece))
     return result
+
+
+class EscapeProcessor(Processor):
+    """Shows the line that is typed as `escaped` returns it, and the cursor where it belongs."""
+
+    def __init__(self, escaped: Callable[[StyleAndTextTuples], StyleAndTextTuples]) -> None:
+        self._escaped = escaped
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """See prompt_toolkit's Processor."""
+        typed = transformation_input.fragments
+        if self._escaped(typed) == typed:
+            return Transformation(typed)
+        shown: StyleAndTextTuples = []
+        starts = [0]  # where each character is shown
+        for character in explode_text_fragments(typed):
+            shown += self._escaped([character])
+            starts.append(fragment_list_len(shown))
+        starts.append(starts[-1] + 1)  # the cursor may be after the line
+        return Transformation(shown, starts.__getitem__, lambda at: bisect_right(starts, at) - 1)

@@ -162,6 +162,18 @@ def test_a_server_that_wants_to_know_is_told_when_the_terminal_has_another_size(
     assert received == WILL + NAWS + SIZE + SB + NAWS + b"\0\x64\0\x32" + SE
 
 
+def test_a_line_that_is_sent_after_the_terminal_has_another_size_is_sent_after_the_report():
+    async def script(type_, peer, screen):
+        await peer.say(DO + NAWS)
+        await peer.has_received(SIZE)
+        screen.size = Size(50, 100)  # the signal that says so is still to come
+        type_("hello" + ENTER)
+        await peer.has_received(b"hello\r\n")
+
+    received, _ = in_shell(script)
+    assert received == WILL + NAWS + SIZE + SB + NAWS + b"\0\x64\0\x32" + SE + b"hello\r\n"
+
+
 def test_never_is_never():
     async def script(_, peer, screen):
         await peer.say(DO + NAWS + b"\r\n")

@@ -8,6 +8,8 @@ import pytest
 
 from in_shell import ENTER, in_shell
 
+IS_SPLIT = pytest.mark.parametrize("is_split", [False, True])
+
 
 @pytest.mark.parametrize(
     "said",
@@ -19,7 +21,7 @@ from in_shell import ENTER, in_shell
         *["\x1bP>|tmux 3.3a\x1b\\", "\x1bP1$r0m\x1b\\", "\x1b_Gi=1;OK\x1b\\"],
     ],
 )
-@pytest.mark.parametrize("is_split", [False, True])
+@IS_SPLIT
 def test_what_a_terminal_says_by_itself_is_not_typed(said, is_split):
     async def script(type_, peer, screen):
         type_("a")
@@ -45,13 +47,18 @@ def test_what_a_terminal_says_by_itself_is_not_typed(said, is_split):
         ("one two\x1b[27;3;98~x ", b"one x two"),  # Alt-B
         ("a\x1b[27;2;65~", b"aA"),
         ("a\x1b[[Ab", b"ab"),  # F1 of the Linux console
+        ("\x1b]11;rgb:0/0/0\x07ab\x07\x1b\\c", b"abc"),  # an answer, a Ctrl-G, and an Alt-\
         ("ac\x1b[Db", b"abc"),
         ("ab\x1bOD\x7f", b"b"),
     ],
 )
-def test_keys_that_are_escape_sequences_act_as_keys(keys, sent):
+@IS_SPLIT
+def test_keys_that_are_escape_sequences_act_as_keys(keys, sent, is_split):
     async def script(type_, peer, _):
-        type_(keys + ENTER)
+        for part in keys if is_split else [keys]:
+            type_(part)
+            await asyncio.sleep(0)
+        type_(ENTER)
         await peer.has_received(b"\r\n")
 
     assert in_shell(script)[0] == sent + b"\r\n"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.layout.processors import TransformationInput
 
-from echoproto.shell.view import encodable, show, show_lines
+from echoproto.shell.view import EscapeProcessor, encodable, show, show_lines
+from in_shell import ENTER, LEFT, in_shell
 
 
 def text_of(fragments):
@@ -48,3 +50,20 @@ def test_a_character_that_the_terminal_lacks_is_escaped():
         ("class:sent", "ok"),
     ]
     assert text_of(encodable(shown, "ascii")) == "gr\\xc3\\xbc\\xc3\\x9f \\xe4\\xb8\\x96\nok"
+
+
+def test_a_typed_character_that_the_terminal_lacks_is_escaped_and_the_cursor_stands_right():
+    async def script(type_, peer, screen):
+        screen.encoding = "ascii"
+        type_("a世b")
+        await screen.shows(r"> a\xe4\xb8\x96b")
+        type_(LEFT + LEFT + "-" + ENTER)
+        await peer.has_received(b"\r\n")
+
+    assert in_shell(script)[0] == "a-世b\r\n".encode()
+    processor = EscapeProcessor(lambda shown: encodable(shown, "ascii"))
+    line = TransformationInput(None, None, 0, lambda at: at, [("", "a世b")], 80, 24)
+    changed = processor.apply_transformation(line)
+    assert text_of(changed.fragments) == r"a\xe4\xb8\x96b"
+    assert [*map(changed.source_to_display, range(5))] == [0, 1, 13, 14, 15]
+    assert [*map(changed.display_to_source, range(15))] == [0, *[1] * 12, 2, 3]
