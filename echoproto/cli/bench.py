@@ -110,6 +110,7 @@ def bench(
         raise click.UsageError(
             f"{target}: telnet may change bytes, but bench checks every byte; give tcp:// or tls://"
         )
+    options.check_insecure(target, insecure=insecure)
     line_end = b"\r\n" if crlf else b"\n"
     if size < len(line_end):
         raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")

@@ -50,6 +50,7 @@ def connect(*, target: Target | None, eol: str | None, **given: Unpack[PipeOptio
         if not is_shell:
             run_pipe(target, [STDIN], **given)
             return
+        options.check_insecure(target, insecure=given["insecure"])
         from echoproto.shell.app import run_shell
 
         shell = run_shell(

@@ -171,3 +171,12 @@ def telnet_mode(given: TelnetMode | None, target: Target, otherwise: TelnetMode)
     if given == "never":
         raise click.UsageError(f"--telnet never contradicts {target}; give tcp:// or tls://")
     return given or "always"
+
+
+def check_insecure(target: Target, *, insecure: bool) -> None:
+    """Raise click.UsageError if `insecure` has no effect, because `target` does not use TLS."""
+    if insecure and not target.is_tls:
+        raise click.UsageError(
+            f"-k has an effect only on TLS, which {target.name} does not use; give tls:// or "
+            "telnets://, or leave out -k"
+        )

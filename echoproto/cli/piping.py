@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 import click
 
-from echoproto.cli.options import SECONDS, Number, given, telnet_mode
+from echoproto.cli.options import SECONDS, Number, check_insecure, given, telnet_mode
 from echoproto.cli.run import STDOUT, run
 
 if TYPE_CHECKING:
@@ -103,12 +103,14 @@ def connect_pipe(
 ) -> AbstractAsyncContextManager[ClientConnection]:
     """Connect to `target`, as an asynchronous context manager.
 
-    On telnet, agree only to options that leave the bytes unchanged.
+    On telnet, agree only to options that leave the bytes unchanged. Raises click.UsageError for an
+    option that `target` contradicts.
     """
     from echoproto.client.connection import connect
     from echoproto.wire.telnet.codec import TelnetCodec
     from echoproto.wire.telnet.options import PIPE_POLICY
 
+    check_insecure(target, insecure=insecure)
     mode = telnet_mode(telnet, target, "never")
     codec = None if mode == "never" else TelnetCodec(PIPE_POLICY, mode=mode, ayt=b"")
     return connect(target, wait, insecure=insecure, telnet=codec)

@@ -91,6 +91,11 @@ def test_wait_is_how_long_connecting_may_take(shell, listener):
     assert said == f"echoproto: cannot connect to {target}: no answer in 0.2 seconds"
 
 
+def test_to_accept_any_certificate_without_tls_is_an_error_in_the_shell(shell):
+    *_, said, _ = shell("-k", "127.0.0.1", 1).wait_for("[status 2]")
+    assert said.startswith("Error: -k has an effect only on TLS, which 127.0.0.1:1 does not use; ")
+
+
 @pytest.mark.parametrize("words", [["--crlf"], ["--idle", "1"], ["--no-shutdown"], ["--send-only"]])
 def test_what_only_a_pipe_has_is_an_error_in_the_shell(words, shell):
     *_, said, _ = shell(*words, "127.0.0.1", 1).wait_for("[status 2]")

@@ -30,6 +30,7 @@ from support import BIN, run
         ),
         (["localhost"], "localhost: the port is missing; give HOST PORT, HOST:PORT, "),
         (["localhost", "0"], "localhost 0: '0' is not a port from 1 to 65535; "),
+        (["-k", "localhost:1"], "-k has an effect only on TLS, which localhost:1 does not use; "),
         (["ftp://localhost"], "ftp://localhost: unknown scheme ftp://; "),
     ],
 )
