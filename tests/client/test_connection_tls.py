@@ -47,7 +47,8 @@ async def echoed(connection, data):
 )
 @pytest.mark.usefixtures("trusted")
 def test_what_is_sent_comes_back_exactly(tls_server, data):
-    done = run(ECHOPROTO, "send", f"tls://localhost:{tls_server.port}", input=data)
+    where = f"tls://localhost:{tls_server.port}"
+    done = run(ECHOPROTO, "send", "--shutdown", "0", where, input=data)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == data
 
@@ -82,7 +83,8 @@ def test_input_that_comes_slowly_is_sent_as_it_comes(tls_server):
 @pytest.mark.parametrize("option", ["-k", "--insecure"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_insecure_accepts_whoever_it_is(tls_server, option, host):
-    done = run(ECHOPROTO, "send", option, f"tls://{host}:{tls_server.port}", input=b"hello")
+    where = f"tls://{host}:{tls_server.port}"
+    done = run(ECHOPROTO, "send", option, "--shutdown", "0", where, input=b"hello")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hello", b"")
 
 

@@ -69,7 +69,7 @@ def test_a_peer_that_does_not_read_keeps_memory_bounded(certificate):
     written, counts = [], []
     with (
         tls_peer(certificate, serve) as target,
-        start(ECHOPROTO, "send", str(target)) as process,
+        start(ECHOPROTO, "send", "--shutdown", "0", str(target)) as process,
     ):
         try:
             assert printed(process) == b"ready"

@@ -65,7 +65,8 @@ def test_so_does_one_through_telnet_and_tls(scheme, certificate, tmp_path):
 
     with tls_peer(certificate, serve) if scheme == "tls" else peer(serve) as where:
         target = f"localhost:{where.port}" if scheme == "tls" else f"127.0.0.1:{where[1]}"
-        words = ["-k", "--shutdown", "0", f"{scheme}://{target}"]
+        insecure = ["-k"] if scheme == "tls" else []
+        words = [*insecure, "--shutdown", "0", f"{scheme}://{target}"]
         done = echoproto("send", *words, tmp_path / "file")
     assert (done.returncode, done.stderr) == (0, b"")
     assert received == [True]
