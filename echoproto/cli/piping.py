@@ -128,9 +128,10 @@ def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions
 
     def hint() -> None:
         if options["shutdown"] is None:
+            tls = "" if target.path or target.is_tls else "if it speaks TLS, give tls://; "
             click.echo(
-                f"echoproto: {target.name} sent nothing, and closed when we half-closed: if it "
-                "should have answered, try --no-shutdown; if not, give --send-only",
+                f"echoproto: {target.name} sent nothing, and closed when we half-closed: {tls}if "
+                "it should have answered, try --no-shutdown; if not, give --send-only",
                 err=True,
             )
 

@@ -154,7 +154,10 @@ class Bench:
     def problem(self) -> str:
         """Return one line about errors, lost bytes and wrong bytes; empty if there were none."""
         result = self.result()
-        problems = [f"{why} ({count:,} of {result.connections:,} connections)"
+        # The server may answer plain text with an alert of TLS, or with nothing.
+        first = self._tally.first_wrong[3][:7] if self._tally.first_wrong else b""
+        hint = "" if result.messages else tls_hint(self._target, first)
+        problems = [f"{why}{hint} ({count:,} of {result.connections:,} connections)"
                     for why, count in result.errors.items()]  # fmt: skip
         if result.lost_bytes:
             late = (
@@ -172,10 +175,7 @@ class Bench:
                 f"bytes wrong: {result.wrong_bytes:,}, the first on connection {number + 1} after "
                 f"{at:,} bytes: received '{escape(got)}' instead of '{escape(expected)}'"
             )
-        # The server may answer plain text with an alert of TLS, or with nothing.
-        first = self._tally.first_wrong[3][:7] if self._tally.first_wrong else b""
-        hint = tls_hint(self._target, first) if result.errors and not result.messages else ""
-        return "; ".join(problems) + hint
+        return "; ".join(problems)
 
     async def _connect(self) -> None:
         first = await self._open(0, self._target)

@@ -38,8 +38,13 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
             raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
         # The system's timeout has an errno; that of asyncio.timeout does not.
         is_ours = isinstance(error, TimeoutError) and not error.errno
-        why = f"no answer in {timeout:g} seconds" if is_ours else reason(error)
+        why = f"no answer in {in_seconds(timeout)}" if is_ours else reason(error)
         raise NetworkError(f"{what}: {why}") from None
+
+
+def in_seconds(count: float | None) -> str:
+    """Return a number of seconds as it is written in a message: "1 second", "0.5 seconds"."""
+    return f"{count:g} second{'' if count == 1 else 's'}"
 
 
 @contextmanager

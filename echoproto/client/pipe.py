@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from echoproto.client.descriptors import ready, unread
+from echoproto.client.network_errors import in_seconds
 from echoproto.errors import NetworkError
 from echoproto.wire.framing import to_crlf
 
@@ -109,7 +110,7 @@ async def pipe(
                 if running.is_silent:
                     on_silence()
     except TimeoutError:
-        raise NetworkError(f"{connection.target.name}: idle for {idle:g} seconds") from None
+        raise NetworkError(f"{connection.target.name}: idle for {in_seconds(idle)}") from None
 
 
 class _Pipe:

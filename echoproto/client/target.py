@@ -165,7 +165,10 @@ def take_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     if colon and (":" not in host or host.endswith("]")):
         return _tcp(host, port, first), rest
     if not rest:
-        raise TargetError(f"{first}: the port is missing; give {FORMS}")
+        what = "the host is missing" if first.isdecimal() else "the port is missing"
+        if ":" in host:
+            what += ", or an IPv6 address is not in brackets"
+        raise TargetError(f"{first}: {what}; give {FORMS}")
     return _tcp(first, rest[0], " ".join(words[:2])), rest[1:]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
 
 import pytest
 
+from echoproto.client.network_errors import connecting
+from echoproto.client.target import Target
+from echoproto.errors import NetworkError
 from peers import RESET_AT_CLOSE, peer, plain_peer
 from support import BIN, echoproto, fails, receive_all, receive_exactly
 
@@ -133,4 +137,13 @@ def test_a_server_that_answers_plain_text_by_closing_may_speak_tls(command, answ
     with peer(serve) as (host, port):
         done = echoproto(*command, host, str(port))
     assert done.returncode == 1
-    assert re.fullmatch(rf"echoproto: {host}:{port}: .*{hint}\n", done.stderr.decode())
+    assert re.fullmatch(rf"echoproto: {host}:{port}: .*{hint}.*\n", done.stderr.decode())
+
+
+def test_one_second_is_no_plural():
+    async def late() -> None:
+        async with connecting(Target("localhost", 1), 1):
+            raise TimeoutError
+
+    with pytest.raises(NetworkError, match=r": no answer in 1 second$"):
+        asyncio.run(late())

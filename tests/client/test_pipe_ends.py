@@ -190,8 +190,8 @@ def test_a_server_that_closes_at_our_half_close_without_a_byte_is_a_hint(options
     with peer(receive_all) as (host, port):
         done = echoproto(*options, host, str(port), input=data)
     hint = (
-        f"echoproto: {host}:{port} sent nothing, and closed when we half-closed: if it should have "
-        "answered, try --no-shutdown; if not, give --send-only\n"
+        f"echoproto: {host}:{port} sent nothing, and closed when we half-closed: if it speaks TLS, "
+        "give tls://; if it should have answered, try --no-shutdown; if not, give --send-only\n"
     )
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode() == (hint if is_hinted else "")

@@ -62,7 +62,9 @@ def test_what_a_person_writes(words, target):
     ("words", "message"),
     [
         (["localhost"], "localhost: the port is missing; give HOST PORT, HOST:PORT, "),
-        (["::1"], "::1: the port is missing; "),
+        (["2020"], "2020: the host is missing; give "),
+        (["::1"], "::1: the port is missing, or an IPv6 address is not in brackets; "),
+        (["::1:2020"], "::1:2020: the port is missing, or an IPv6 address is not in brackets; "),
         (
             ["localhost", "smpt"],
             "localhost smpt: 'smpt' is not a port from 1 to 65535, nor a TCP service that the sys",
