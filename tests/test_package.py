@@ -60,7 +60,8 @@ def test_the_wheel_holds_the_code_the_plugin_and_nothing_else(wheel):
     ]
 
 
-@pytest.mark.parametrize("kind", ["wheel", pytest.param("editable", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["wheel", "editable"])
 def test_installed_in_an_empty_venv_it_lists_echo_and_serves(kind, request, tmp_path, monkeypatch):
     venv.create(tmp_path / "venv")
     binaries = tmp_path / "venv" / "bin"

@@ -14,16 +14,12 @@ TIMEOUT = 300
 """Seconds. A single test that hangs is ended, and fails, long before."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "module",
     [
-        *["test_core", "test_fdset", "test_tcp", "test_threads", "test_time"],
-        *[
-            "test_tls",
-            "test_udp",
-            "test_unix",
-            pytest.param("test_process", marks=pytest.mark.long),
-        ],
+        *["test_core", "test_fdset", "test_process", "test_tcp", "test_threads"],
+        *["test_time", "test_tls", "test_udp", "test_unix"],
     ],
 )
 def test_it_passes_what_epoll_passes(module, tmp_path):

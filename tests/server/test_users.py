@@ -52,14 +52,8 @@ EXCUSED = {
 """Tests that need not pass with LineProtocol, and why."""
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        # The tests of words take seconds, and all others half a minute and more.
-        pytest.param(names, id=name, marks=[pytest.mark.long] * (name != "words"))
-        for name, names in TWISTED.items()
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("names", TWISTED.values(), ids=TWISTED)
 def test_twisted_passes_its_own_tests_with_ours(names, tmp_path):
     compare(names, tmp_path)
 
