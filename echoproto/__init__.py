@@ -7,10 +7,12 @@ changes. Everything else is private. Each name is imported when it is first used
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+# As in typing, whose import would take most of the time until Ctrl-C is handled.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from echoproto.client.connection import ClientConnection, connect
     from echoproto.client.target import Target
     from echoproto.errors import (
@@ -95,6 +97,8 @@ def __getattr__(name: str) -> object:
 
         value: object = version("echoproto")
     elif name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 - as little as possible is imported first
+
         module = import_module(f"echoproto.{_HOMES[name]}")
         value = getattr(module, "install" if name == "install_reactor" else name)
     else:

@@ -18,11 +18,13 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+
+TYPE_CHECKING = False  # as in `echoproto`, without the import of typing
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
+    from typing import Final
 
 _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
