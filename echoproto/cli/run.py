@@ -93,7 +93,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
             received.append(number)
             task.cancel()
 
-        with signals.call(stop, asyncio.get_running_loop()):
+        with signals.Handlers(stop, asyncio.get_running_loop()):
             return await task
 
     try:

@@ -3,7 +3,7 @@
 A signal that was ignored when the program started stays ignored: `nohup` relies on that for SIGHUP,
 and a shell's background jobs for SIGINT and SIGQUIT. For the other signals there are two times:
 
-- While a command runs on its event loop (`call`), a signal cancels the command, so that it can
+- While a command runs on its event loop (`Handlers`), a signal cancels the command, so that it can
   leave the terminal as it was.
 - At all other times (`end_at_once`), there is nothing to clean up, and the program ends at once.
 
@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
 
 TYPE_CHECKING = False  # as in `echoproto`, without the import of typing
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Final
 
 _ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -35,20 +34,25 @@ def end_at_once() -> None:
         signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
-@contextmanager
-def call(stop: Callable[[int], object], loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+class Handlers:
     """Let each signal call `stop` with its number during the block, in the running `loop`."""
-    numbers = _not_ignored()
-    for number in numbers:
-        # asyncio handles only SIGINT by itself, and can miss it just before the loop goes to sleep.
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
+
+    # A class, because the import of contextlib takes longer than that of everything else here.
+
+    def __init__(self, stop: Callable[[int], object], loop: asyncio.AbstractEventLoop) -> None:
+        self._stop, self._loop = stop, loop
+        self._numbers = _not_ignored()
+
+    def __enter__(self) -> None:
+        for number in self._numbers:
+            # asyncio handles only SIGINT by itself, and can miss it just before the loop sleeps.
+            self._loop.add_signal_handler(number, self._stop, number)
+
+    def __exit__(self, *_: object) -> None:
         # A signal between removing one handler and setting the next would have Python's own effect.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+        for number in self._numbers:
+            self._loop.remove_signal_handler(number)
         end_at_once()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
