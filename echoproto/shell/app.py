@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from echoproto.wire.telnet.scanner import TelnetMode
 
 LINGER: Final = 1.0
-"""Seconds to wait after the last data in either direction, once the user has ended the session."""
+"""Seconds without data after which an answer is complete, once the user has ended the session."""
+
+UNANSWERED: Final = 10.0
+"""Seconds to wait for an answer to begin, once the user has ended the session."""
 
 TERMINAL_TYPE: Final = "dumb"
 """Terminal type that the shell reports to a telnet server (RFC 1091).
@@ -89,9 +92,15 @@ async def talk(connection: ClientConnection, session: Session, screen: Screen) -
     try:
         await screen.run(start, connection.resize)
     except EOFError:
-        session.end()
+        # On TLS, most servers close at our close_notify. Therefore it follows the answer.
+        is_tls = connection.target.is_tls
+        if not is_tls:
+            session.end()
         with screen.interrupted() as interrupted:
             await _linger(session, [tasks[0], interrupted])
+            if is_tls and not interrupted.done():
+                session.end()
+                await asyncio.wait([tasks[1]], timeout=LINGER)
         return False
     else:
         await tasks[0]
@@ -103,14 +112,19 @@ async def talk(connection: ClientConnection, session: Session, screen: Screen) -
 
 
 async def _linger(session: Session, ends: list[asyncio.Future[None]]) -> None:
-    """Wait while data moves, until one of `ends` is done. If that takes long, say how to end it."""
+    """Wait for the answer, until one of `ends` is done. If that takes long, say how to end it."""
+
+    def left() -> float:
+        is_answered = session.received_at >= session.sent_at
+        silent_since = max(session.received_at, session.sent_at)
+        return silent_since + (LINGER if is_answered else UNANSWERED) - now()
+
     now = asyncio.get_running_loop().time
-    start = now()
     done, _ = await asyncio.wait(ends, timeout=LINGER, return_when=asyncio.FIRST_COMPLETED)
-    if not done and session.moved_at > start:
+    if not done and left() > 0:
         session.say("Waiting for the rest. Ctrl-D or Ctrl-C ends the shell at once.")
-        while not done and (left := session.moved_at + LINGER - now()) > 0:
-            done, _ = await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    while not done and (seconds := left()) > 0:
+        done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _say(text: str) -> None:

@@ -89,8 +89,8 @@ class Session:
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
         self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
-        self.moved_at = 0.0
-        """When data was last sent or received, in seconds of the event loop's clock."""
+        self.sent_at = self.received_at = 0.0
+        """When data was last sent and received, in seconds of the event loop's clock."""
 
     # What the user sees
 
@@ -205,16 +205,13 @@ class Session:
 
     # On a connection
 
-    def _moved(self) -> None:
-        self.moved_at = asyncio.get_running_loop().time()
-
     async def receive_from(self, connection: ClientConnection) -> None:
         """Receive until the peer half-closes or closes. Raises NetworkError if it is lost."""
         loop = asyncio.get_running_loop()
         settled: asyncio.TimerHandle | None = None
         try:
             while data := await connection.receive():
-                self._moved()
+                self.received_at = loop.time()
                 if settled:
                     settled.cancel()
                 self.receive(data)
@@ -225,6 +222,7 @@ class Session:
 
     async def send_to(self, connection: ClientConnection) -> None:
         """Send everything in the queue until `end`, then half-close. Raises NetworkError."""
+        loop = asyncio.get_running_loop()
         item: bytes | Command | None = b""
         while item is not None:
             item = await self._to_send.get()
@@ -238,5 +236,6 @@ class Session:
                 await connection.send(bytes(lines))
             if isinstance(item, Command) and not self.codec.is_plain:
                 connection.send_command(item)
-            self._moved()
+            if lines or item is not None:
+                self.sent_at = loop.time()
         await connection.send_eof()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
-from support import BIN, DEADLINE, Terminal, run
+from peers import tls_peer
+from support import BIN, DEADLINE, Terminal, receive_exactly, run
 
 
 @pytest.fixture
@@ -117,3 +118,25 @@ def test_wrong_usage_is_said_with_status_2(words, message):
     done = run(BIN / "echoproto", *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().splitlines()[-1].startswith(message)
+
+
+def test_on_tls_ctrl_d_waits_for_the_answer_before_it_ends_our_side(shell, certificate):
+    heard = []
+
+    def serve(tls):
+        receive_exactly(tls, len(b"question\r\n"))
+        tls.settimeout(0.3)
+        with suppress(TimeoutError):
+            heard.append(tls.recv(1))
+            return  # as most servers do when they receive close_notify
+        tls.settimeout(DEADLINE)
+        tls.sendall(b"answer\r\n")
+        heard.append(tls.recv(1))
+
+    with tls_peer(certificate, serve) as target:
+        terminal = shell("-k", target)
+        terminal.wait_for(">")
+        terminal.type("question")
+        terminal.press("Enter", "C-d")
+        assert "answer" in terminal.wait_for("[status 0]")
+    assert heard == [b""]

@@ -94,6 +94,20 @@ def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
     assert shown.text.count("Waiting for the rest. Ctrl-D or Ctrl-C ends the shell at once.") == 1
 
 
+def test_after_ctrl_d_an_answer_that_takes_long_to_begin_is_waited_for(monkeypatch):
+    monkeypatch.setattr(app, "LINGER", 0.1)
+
+    async def script(type_, peer, screen):
+        async def answer():
+            await screen.shows("Waiting for the rest.")
+            await peer.say(b"the answer\r\n")
+
+        peer.last_words = answer
+        type_("question" + ENTER)
+
+    assert "the answer\r\n" in in_shell(script)[1].text
+
+
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
 def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
     monkeypatch.setattr(app, "LINGER", DEADLINE)
