@@ -216,17 +216,20 @@ class TelnetCodec(Layer):
         """
         if self._scanner.mode != "always" or not data:
             return data
-        escaped = data.replace(b"\xff", _ESCAPED_IAC)
+        if _CR in data or self._open_cr:
+            data = self._with_nuls(data)
+        return data.replace(b"\xff", _ESCAPED_IAC)
+
+    def _with_nuls(self, data: bytes) -> bytes:
+        """Return `data` with the NUL after each bare CR, unless BINARY is in effect."""
         was_open, self._open_cr = self._open_cr, False
-        if (_CR in data or was_open) and not self.is_on(Side.LOCAL, Option.BINARY):
-            if data.count(b"\r") > data.count(b"\r\n"):
-                escaped = escaped.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
-            if was_open and data[0] != _LF:
-                escaped = b"\0" + escaped
-            if data[-1] == _CR and not self._takes_keys:
-                self._open_cr = True
-                escaped = escaped[:-1]
-        return escaped
+        if self.is_on(Side.LOCAL, Option.BINARY):
+            return data
+        start = b"\0" if was_open and data[0] != _LF else b""
+        self._open_cr = data[-1] == _CR and not self._takes_keys
+        if data.count(b"\r") > data.count(b"\r\n"):
+            data = data.replace(b"\r", b"\r\0").replace(b"\r\0\n", b"\r\n")
+        return start + (data[:-1] if self._open_cr else data)
 
     def finish(self) -> bytes:
         """Return the NUL after a CR that was the last byte sent, if one is due."""
