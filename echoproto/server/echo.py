@@ -73,7 +73,14 @@ class EchoProtocol(LineProtocol):
         if self._whole_lines is not None:
             self._echo_whole_lines(self._whole_lines, data)
         elif data:  # there is none when a paused connection resumes
-            self._echo(data)
+            echoed = data
+            if self._ahead:
+                echoed = data[1:]
+                self._ahead = False
+                self._as_it_is = self._line_log is None
+            if self._echoed_cr or _LF in echoed or _CR in echoed:
+                echoed = self._with_line_ends(echoed)
+            self.transport.write(echoed)
         if self._line_log is None:
             return None
         why = super().dataReceived(data)
@@ -108,15 +115,6 @@ class EchoProtocol(LineProtocol):
             self._line_log.end()
             self._line_log = None  # it refers to this protocol
         super().connectionLost(reason)
-
-    def _echo(self, data: bytes) -> None:
-        if self._ahead:
-            data = data[1:]
-            self._ahead = False
-            self._as_it_is = self._line_log is None
-        if self._echoed_cr or _LF in data or _CR in data:
-            data = self._with_line_ends(data)
-        self.transport.write(data)
 
     def _with_line_ends(self, data: bytes) -> bytes:
         """Return `data` with CR LF for each line end, unless they are to stay unchanged."""

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from echoproto.server.backpressure import MAX_TURN_INPUT
 from echoproto.server.ending import EndingEvent
-from echoproto.server.telnet_layer import ServerTelnet, may_be_telnet
+from echoproto.server.telnet_layer import KEYS_OF_EL, ServerTelnet, may_be_telnet
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
 from echoproto.wire.telnet.commands import Command, CommandReceived, TelnetStarted
 from echoproto.wire.tls import HandshakeCompleted
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 IAC: Final = 0xFF
 """A number: to search bytes for a number is eight times as fast as for a bytes of length 1."""
 
-_EOF: Final = CommandReceived(Command.EOF)
+_EOF: Final = CommandReceived(int(Command.EOF))  # comparing with a member of an enum is slow
 
 
 class _Closed(Layer):
@@ -200,9 +200,11 @@ class Stack:
 
     def _deliver(self, data: bytes) -> None:
         protocol = self._connection.protocol
-        if self.telnet is not None:
-            if self.telnet.after_el:
-                data = self.telnet.data_of(data)
+        if (telnet := self.telnet) is not None:
+            if telnet.after_el:
+                telnet.after_el = False
+                if data[0] in KEYS_OF_EL and telnet.is_nvt:
+                    data = data[1:]
         elif IAC in data and may_be_telnet(protocol):
             self.add_telnet("auto").receive(data)  # pending in the new pipeline
             return

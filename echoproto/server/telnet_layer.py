@@ -29,15 +29,15 @@ _EL, _BINARY = int(Command.EL), int(Option.BINARY)
 
 # The commands that erase what was typed, and whether they erase the whole line.
 _ERASES: Final[dict[int, bool]] = {
-    Command.EC: False,
-    Command.EL: True,
-    Command.IP: True,
-    Command.BRK: True,
-    Command.ABORT: True,
+    int(Command.EC): False,
+    int(Command.EL): True,
+    int(Command.IP): True,
+    int(Command.BRK): True,
+    int(Command.ABORT): True,
 }
 
 # For Ctrl-C, -U, -Z and -\\, PuTTY sends EL at once, and the key itself before the next line.
-_KEYS_OF_EL: Final = b"\x03\x15\x1a\x1c"
+KEYS_OF_EL: Final = b"\x03\x15\x1a\x1c"
 
 
 def may_be_telnet(protocol: Any) -> bool:
@@ -85,11 +85,6 @@ class ServerTelnet(TelnetCodec):
     def take_rest(self) -> bytes:
         """Take the bytes that have arrived and were not scanned yet."""
         return self._scanner.take_rest()
-
-    def data_of(self, data: bytes) -> bytes:
-        """Return `data` without the key that PuTTY sends after EL. Call this only if `after_el`."""
-        self.after_el = False
-        return data[1:] if data[0] in _KEYS_OF_EL and self.is_nvt else data
 
     def dispatch(self, event: Any) -> None:
         """Call the protocol's method for `event`."""

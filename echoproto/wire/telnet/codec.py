@@ -218,7 +218,7 @@ class TelnetCodec(Layer):
             return data
         if _CR in data or self._open_cr:
             data = self._with_nuls(data)
-        return data.replace(b"\xff", _ESCAPED_IAC)
+        return data.replace(b"\xff", _ESCAPED_IAC) if _IAC in data else data
 
     def _with_nuls(self, data: bytes) -> bytes:
         """Return `data` with the NUL after each bare CR, unless BINARY is in effect."""
