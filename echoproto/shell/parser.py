@@ -31,7 +31,6 @@ MIN_RUN: Final = 16
 _SEQUENCE: Final = re.compile(
     r"""
       (?P<key> \x1b\[\[[A-E] )                                # F1 to F5 of the Linux console
-    | \x1b\[M [\s\S]{3}                                       # mouse, X10
     | \x1b\[ (?: 27; (?P<modifiers>\d{1,3}) ; (?P<code>\d{1,7}) ~            # modifyOtherKeys
                | (?P<kitty_code>\d{1,7}) (?:;(?P<kitty_modifiers>\d{1,3}))? u )  # kitty
     | \x1b\[ (?![M[]) [0-?]* [ -/]* [@-~]                     # CSI
@@ -42,7 +41,7 @@ _SEQUENCE: Final = re.compile(
 )
 _START: Final = re.compile(
     r"""
-      \x1b (?: \[ (?: M [\s\S]{0,2} | \[ | [0-?]* [ -/]* ) | [\]P_]? )
+      \x1b (?: \[ (?: \[ | [0-?]* [ -/]* ) | [\]P_]? )
     | \x1b (?: \][0-9] | P[0-9>=!+$|] | _G ) [^\x00-\x1f]* \x1b?
     """,
     re.VERBOSE,

@@ -9,6 +9,7 @@ import pytest
 
 from echoproto.client import limits
 from echoproto.client.load import Load, Text
+from echoproto.client.target import Target
 from support import BIN, run
 
 
@@ -16,9 +17,11 @@ def test_more_connections_than_local_ports_are_refused(monkeypatch, tmp_path):
     ports = tmp_path / "ports"
     ports.write_text("40000\t40020\n")
     monkeypatch.setattr(limits, "_PORTS", ports)
-    limits.check_ports(21)
+    target = Target("localhost", 1)
+    limits.check(target, Load(connections=21))
     with pytest.raises(OSError, match=r"^22 connections .* has 21 \(net\.ipv4\.ip_local_port_ra"):
-        limits.check_ports(22)
+        limits.check(target, Load(connections=22))
+    limits.check(Target(path="/a/socket"), Load(connections=22))
 
 
 def test_more_memory_than_there_is_is_refused():

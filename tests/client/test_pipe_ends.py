@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -11,7 +12,10 @@ from contextlib import suppress
 
 import pytest
 
-from peers import peer, tls_peer
+from echoproto.client.pipe import pipe
+from echoproto.client.target import Target
+from echoproto.errors import NetworkError
+from peers import peer, talk, tls_peer, until, was_reset
 from support import BIN, DEADLINE, echoproto, receive_all, receive_exactly, start
 
 ECHOPROTO = BIN / "echoproto"
@@ -92,6 +96,29 @@ def test_input_that_the_peer_does_not_take_is_said_with_status_1(files, tmp_path
         assert process.stderr.read().decode() == (
             f"echoproto: {host}:{port}: closed by the server before it took all of the input\n"
         )
+
+
+def test_so_is_input_that_only_the_systems_had_taken():
+    sent = threading.Event()
+
+    def serve(sock):
+        sock.shutdown(socket.SHUT_WR)
+        assert sent.wait(DEADLINE)
+        receive_exactly(sock, 1)  # and then it closes on the rest
+
+    async def script(connection):
+        (given, giving), (_, taking) = os.pipe(), os.pipe()
+        piping = asyncio.create_task(pipe(connection, [given], taking))
+        os.write(giving, b"xx")
+        await until(lambda: connection.stream.bytes_sent)
+        sent.set()
+        await asyncio.to_thread(was_reset, connection)
+        os.close(giving)
+        with pytest.raises(NetworkError, match="before it took all of the input"):
+            await piping
+
+    with peer(serve) as (_, port):
+        talk(Target("localhost", port), script)
 
 
 # How the pipe ends its own side

@@ -144,7 +144,13 @@ def test_a_pipe_in_place_of_a_history_is_not_waited_for(folder):
     os.mkfifo(folder / "key")
     said = []
     assert list(open_history("key", said.append).load_history_strings()) == []
-    assert said[0].startswith("The history cannot be saved: ")
+    reader = os.open(folder / "key", os.O_RDONLY | os.O_NONBLOCK)
+    open_history("key", said.append).append_string("secret")
+    assert os.read(reader, 100) == b""
+    os.close(reader)
+    for problem in said:
+        assert problem.startswith("The history cannot be saved: ")
+    assert said[1].endswith("is not a regular file")
 
 
 # What is kept, and found again

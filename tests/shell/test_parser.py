@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prompt_toolkit.input.vt100_parser import Vt100Parser
 
+from echoproto.shell.parser import KeyParser
 from in_shell import ENTER, in_shell
 
 IS_SPLIT = pytest.mark.parametrize("is_split", [False, True])
@@ -72,6 +74,17 @@ def test_escape_and_what_follows_it_late_are_keys():
         await peer.has_received(b"\r\n")
 
     assert in_shell(script)[0] in (b"ab\r\n", b"a]b\r\n")
+
+
+@pytest.mark.parametrize("answer", ["\x1b]11;rgb:0/0/0\x07", "\x1bP>|tmux 3.3a\x1b\\"])
+def test_an_answer_whose_rest_comes_late_is_not_typed(answer):
+    pressed = []
+    parser = KeyParser(Vt100Parser(pressed.append))
+    parser.feed("a" + answer[:6])
+    parser.flush()  # as after the time in which the rest of a key comes
+    parser.feed(answer[6:] + "b")
+    parser.flush()
+    assert [press.key for press in pressed] == ["a", "b"]
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
