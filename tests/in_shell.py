@@ -14,10 +14,11 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from echoproto.client.connection import connect
 from echoproto.client.target import Target
-from echoproto.shell.app import open_session, talk
+from echoproto.shell import app
 from echoproto.shell.screen import Screen
+from echoproto.shell.session import Session
+from echoproto.shell.settings import Settings
 from echoproto.wire.layer import DataReceived, Reply
 from support import DEADLINE
 
@@ -47,6 +48,7 @@ class Peer:
 
     async def serve(self, reader, writer):
         self.writer = writer
+        self.ended = False
         self.connected.set()
         while not self.ended:
             data = await reader.read(65536)
@@ -64,6 +66,12 @@ class Peer:
         async with asyncio.timeout(DEADLINE), self._changed:
             await self._changed.wait_for(lambda: self.ended or data in self.received)
         assert data in self.received
+
+    async def close(self):
+        """Close the connection. The next one may come."""
+        self.connected.clear()
+        self.writer.close()
+        await self.writer.wait_closed()
 
     async def say(self, data):
         await self.connected.wait()
@@ -104,9 +112,9 @@ def encode(text):
 
 
 def in_shell(
-    script, *, line_end=None, telnet="auto", history=None, command_history=None, ends=False
+    script, *, line_end=None, telnet="auto", history=None, command_history=None, once=False
 ):
-    """Run `script(type, peer, screen)` in a shell; it ends with Ctrl-D, or with the peer."""
+    """Run `script(type, peer, screen)` in a shell. It ends by Ctrl-D, or by the peer (`once`)."""
     history = history or InMemoryHistory()
     command_history = command_history or InMemoryHistory()
 
@@ -117,9 +125,9 @@ def in_shell(
         screen = Terminal()
         with create_pipe_input() as keys:
             output = Vt100_Output(screen, lambda: screen.size, enable_cpr=False)
-            session = open_session(telnet, line_end)
-            connecting = connect(target, telnet=session.codec, on_event=session.handle_event)
-            async with server, connecting as connection:
+            options = app.Options(telnet=telnet, once=once, settings=Settings(line_end=line_end))
+            session = Session(target, options.settings)
+            async with server:
                 display = Screen(
                     session,
                     history=history,
@@ -127,14 +135,15 @@ def in_shell(
                     input=keys,
                     output=output,
                 )
-                running = asyncio.create_task(talk(connection, session, display))
+                running = asyncio.create_task(app.run(session, display, options))
                 await screen.shows("> ")
                 try:
                     await script(lambda text: keys.send_bytes(encode(text)), peer, screen)
-                    if not ends:
-                        keys.send_bytes(encode(CTRL_D))
+                    if not once:
+                        # In character mode, Ctrl-D goes to the peer.
+                        keys.send_bytes(encode(CTRL_BRACKET * session.takes_keys + CTRL_D))
                     async with asyncio.timeout(DEADLINE):
-                        assert await running is ends
+                        await running
                 finally:
                     running.cancel()
                     await peer.connected.wait()
@@ -148,9 +157,13 @@ class Recording:
     """A session, its display, and the connection below it."""
 
     def __init__(self, *, telnet="auto", line_end=None):
-        self.session = open_session(telnet, line_end)
+        options = app.Options(telnet=telnet, settings=Settings(line_end=line_end))
+        target = Target("192.0.2.1", 23)
+        self.session = Session(target, options.settings)
         self.session.display = self
         self.calls = []
+        self.session.open(options.codec(target))
+        self.calls.clear()
         self.printed = ""
         self.replied = b""
 
@@ -161,6 +174,9 @@ class Recording:
 
     def redraw(self):
         self.calls.append("redraw")
+
+    def focus(self):
+        self.calls.append("focus")
 
     def quit(self):
         self.calls.append("quit")
@@ -194,7 +210,7 @@ class Recording:
                 wire.append(b"<end>")
 
         self.session.end()
-        asyncio.run(self.session.send_to(ClientConnection()))
+        asyncio.run(self.session.outbox.send_to(ClientConnection()))
         assert wire.pop() == b"<end>"
         return b"".join(wire)
 

@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 @options.wait_option
 @click.option(
     "--eol",
-    type=click.Choice(["crlf", "lf"]),
+    type=click.Choice(["crlf", "lf", "cr", "crnul", "nul", "none"]),
     help="Shell: line end to send after each line. Default: crlf, or CR NUL where telnet requires "
     "it.",
 )
+@click.option("--once", is_flag=True, help="Shell: end when the server closes the connection.")
 @options.telnet_option
 @options.insecure_option
 @pipe_options
-def connect(*, target: Target | None, eol: str | None, **given: Unpack[PipeOptions]) -> None:
+def connect(
+    *, target: Target | None, eol: str | None, once: bool, **given: Unpack[PipeOptions]
+) -> None:
     """Open a shell on TARGET, or a pipe if standard input or output is not a terminal."""
     is_shell = is_terminal(STDIN, STDOUT)
-    for option in options.given(PIPE_ONLY if is_shell else ["eol"]).values():
+    for option in options.given(PIPE_ONLY if is_shell else ["eol", "once"]).values():
         where = "a pipe; to run one in a terminal, use send" if is_shell else "the shell"
         raise click.UsageError(f"{option} has an effect only in {where}")
     with ExitStack() as stack:
@@ -51,14 +54,16 @@ def connect(*, target: Target | None, eol: str | None, **given: Unpack[PipeOptio
             run_pipe(target, [STDIN], **given)
             return
         options.check_insecure(target, insecure=given["insecure"])
-        from echoproto.shell.app import run_shell
+        from echoproto.shell.app import Options, run_shell
+        from echoproto.shell.settings import LINE_ENDS, Settings
 
-        shell = run_shell(
-            target,
+        options.telnet_mode(given["telnet"], target, "auto")  # refuses what contradicts the target
+        settings = Settings(line_end=LINE_ENDS.get(eol or ""))
+        shell_options = Options(
             wait=given["wait"],
             insecure=given["insecure"],
-            line_end={"crlf": b"\r\n", "lf": b"\n"}.get(eol or ""),
-            telnet=options.telnet_mode(given["telnet"], target, "auto"),
-            history=history or str(target),
+            telnet=given["telnet"],
+            once=once,
+            settings=settings,
         )
-        run(shell)
+        run(run_shell(target, shell_options, history=history or str(target)))

@@ -16,7 +16,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 
-from echoproto.shell import commands
+from echoproto.shell.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +47,34 @@ def key_bindings(session: Session, send: Callable[[list[str]], object]) -> KeyBi
     return bindings
 
 
+def character_bindings(send: Callable[[str], object]) -> KeyBindings:
+    """Return the key bindings for character mode. `send` sends what the terminal sends for a key.
+
+    Every key goes to the peer, except Ctrl-], which opens the command line.
+    """
+    bindings = KeyBindings()
+
+    @bindings.add(Keys.Any, eager=True)
+    def _send(event: KeyPressEvent) -> None:
+        press = event.key_sequence[-1]
+        if press.key == Keys.BracketedPaste:
+            send(press.data.replace("\r\n", "\r").replace("\n", "\r"))
+        else:
+            send(press.data)
+
+    @bindings.add("c-]", eager=True)
+    def _go_to_commands(event: KeyPressEvent) -> None:
+        event.app.layout.focus(COMMAND_BUFFER)
+
+    return bindings
+
+
 def _bind_lines(
     bindings: KeyBindings, session: Session, send: Callable[[list[str]], object]
 ) -> None:
     here = has_focus(LINE_BUFFER)
     hidden = Condition(lambda: session.is_hidden)
+    literal = Condition(lambda: get_app().quoted_insert)  # Ctrl-V: the next key is inserted
 
     @bindings.add("c-r", filter=here & hidden)
     @bindings.add("c-s", filter=here & hidden)
@@ -63,7 +86,7 @@ def _bind_lines(
         event.current_buffer.reset()
         session.stop_sending()
 
-    @bindings.add("c-]", filter=here, eager=True)
+    @bindings.add("c-]", filter=here & ~literal, eager=True)
     def _go_to_commands(event: KeyPressEvent) -> None:
         event.app.layout.focus(COMMAND_BUFFER)
 
@@ -90,15 +113,15 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     @bindings.add("c-]", filter=here, eager=True)
     def _go_back(event: KeyPressEvent) -> None:
         event.current_buffer.reset()
-        event.app.layout.focus(LINE_BUFFER)
+        session.display.focus()
 
     @bindings.add("enter", filter=here)
     def _run(event: KeyPressEvent) -> None:
         text = event.current_buffer.text.strip()
         event.current_buffer.reset(append_to_history=bool(text))
-        event.app.layout.focus(LINE_BUFFER)
+        session.display.focus()
         if text:
-            commands.run(session, text)
+            COMMANDS.run(session, text)
 
     @bindings.add("c-d", filter=here & Condition(lambda: not get_app().current_buffer.text))
     def _quit(_: KeyPressEvent) -> None:
@@ -109,7 +132,7 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     def _complete(event: KeyPressEvent) -> None:
         """Complete as far as all choices agree. If they agree no further, list them."""
         before = event.current_buffer.document.text_before_cursor
-        found = commands.complete(before)
+        found = COMMANDS.complete(before)
         word = before.rpartition(" ")[2]
         added = commonprefix([choice for choice, _ in found])[len(word) :]  # noqa: RUF071 - words
         event.current_buffer.insert_text(added + " " * (len(found) == 1))

@@ -4,8 +4,9 @@
   erases the prompt, prints the text, and draws the prompt again below the text. This never changes
   what the user is typing.
 - There are two prompts: the line prompt, for lines to the peer, and the command prompt, for
-  commands to the shell. The screen shows one of them at a time. Each has a separate text and a
-  separate history.
+  commands to the shell. Each has a separate text and a separate history. In character mode, the
+  line of the peer, with its cursor, takes the place of the line prompt. The screen shows one of
+  the three at a time.
 
 `app` runs a `Screen`, which is the `Display` of a `Session`. The bindings of its keys are in
 `keys`.
@@ -25,14 +26,22 @@ from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout import BufferControl, ConditionalContainer, HSplit, Layout, Window
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    Window,
+)
 from prompt_toolkit.layout.processors import BeforeInput, TabsProcessor
 from prompt_toolkit.output import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
-from echoproto.shell import commands, keys
+from echoproto.shell import keys
+from echoproto.shell.command_line import PROMPT
 from echoproto.shell.history import LineBuffer
 from echoproto.shell.parser import KeyParser
 from echoproto.shell.renderer import ReflowRenderer
@@ -119,6 +128,12 @@ class Screen:
         self._commands = LineBuffer(
             name=keys.COMMAND_BUFFER, history=command_history, multiline=False
         )
+        self._keys = FormattedTextControl(
+            lambda: self._encodable(session.screen_line),
+            focusable=True,
+            show_cursor=True,
+            key_bindings=keys.character_bindings(self._type_keys),
+        )
         self._app.layout = self._layout()
         self._report_size: Callable[[], None] = lambda: None
         # While the line is hidden: what was typed and cut before.
@@ -138,7 +153,7 @@ class Screen:
         await self._prompt.prompt_async(pre_run=start)
 
     def end(self) -> None:
-        """End `run`, because the peer has closed.
+        """End `run`, because the shell ends with its connection.
 
         Save the unfinished line in the history, unless it is hidden.
         """
@@ -151,7 +166,7 @@ class Screen:
 
     def print(self, text: StyleAndTextTuples) -> None:
         """Print `text` above the prompt, which may have changed."""
-        self._follow_hidden()
+        self._follow_session()
         if self._app.is_running:
             self._app.renderer.erase()
         print_formatted_text(self._output, self._encodable(text), STYLE)
@@ -164,8 +179,12 @@ class Screen:
 
     def redraw(self) -> None:
         """Draw the prompt again, because it has changed."""
-        self._follow_hidden()
+        self._follow_session()
         self._app.invalidate()
+
+    def focus(self) -> None:
+        """Let the user type to the peer again, after a command."""
+        self._app.layout.focus(self._keys if self._session.takes_keys else self._lines)
 
     def quit(self) -> None:
         """End `run` as Ctrl-D does."""
@@ -201,9 +220,23 @@ class Screen:
         self._lines.reset()
 
     def _send_line(self, buffer: Buffer) -> bool:
-        """Send the line that was typed."""
-        self._send([buffer.text])
-        return True  # tells prompt_toolkit to leave the new line alone
+        """Send the line that was typed. Without a connection, ask for one, and keep the line."""
+        if self._session.is_open:
+            self._send([buffer.text])
+        else:
+            self._session.reopen()
+        return True  # tells prompt_toolkit to leave the line alone
+
+    def _type_keys(self, text: str) -> None:
+        """Send keys that were pressed in character mode."""
+        self._report_size()
+        self._session.type_keys(text.encode("utf-8", "surrogateescape"))
+
+    def _follow_session(self) -> None:
+        """Follow the session into character mode and out of it, and into hidden lines and out."""
+        if not self._app.layout.has_focus(self._commands):
+            self.focus()
+        self._follow_hidden()
 
     def _follow_hidden(self) -> None:
         """Remove what was typed and cut while the line was hidden, before it becomes visible."""
@@ -216,20 +249,22 @@ class Screen:
             self._lines.reset(document)
 
     def _layout(self) -> Layout:
-        """Return a layout with the line prompt, or the command prompt while that has the focus."""
+        """Return a layout that shows what has the focus: a prompt, or the line of the peer."""
         processors = [
             EscapeProcessor(self._encodable),
-            BeforeInput([("class:prompt", commands.PROMPT)]),
+            BeforeInput([("class:prompt", PROMPT)]),
         ]
         command_line = Window(
             BufferControl(self._commands, input_processors=processors), wrap_lines=True
         )
-        at_commands = has_focus(self._commands)
+        at_commands, at_keys = has_focus(self._commands), has_focus(self._keys)
+        keys_window = Window(self._keys, wrap_lines=True, dont_extend_height=True)
         return Layout(
             HSplit(
                 [
-                    ConditionalContainer(self._app.layout.container, ~at_commands),
+                    ConditionalContainer(self._app.layout.container, ~at_commands & ~at_keys),
                     ConditionalContainer(command_line, at_commands),
+                    ConditionalContainer(keys_window, at_keys),
                 ]
             ),
             self._lines,

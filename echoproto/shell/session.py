@@ -1,51 +1,52 @@
-"""Everything that the shell does, without a terminal: lines, telnet, and the prompt.
+"""Everything that the shell does, without a terminal: lines, keys, telnet, and the prompt.
 
-- Everything for the peer passes through one queue. Therefore lines and telnet commands leave in the
-  order in which the user typed them.
+- A session outlives its connections. What belongs to one connection (its codec, the start of the
+  peer's line, what waits to be sent) begins anew with `open`.
+- Everything for the peer passes through one `Outbox`. Therefore lines, keys and telnet commands
+  leave in the order in which the user typed them.
 - Everything for the user goes to a `Display`, which is a `Screen` or a test.
 - If the peer has sent the start of a line without its line end (`login: `), that start is the
   prompt.
-- On a telnet connection, the shell hides what the user types while the server echoes. The user may
-  be typing a password, which such a server does not echo. The text is shown only if the server
-  sends it. On every connection, the shell hides the answer to a prompt that asks for a secret.
+- While a telnet server echoes and takes each key by itself (ECHO and SGA), the session is in
+  character mode: each key is sent at once, and only what the server echoes is shown.
+- While a telnet server only echoes (ECHO without SGA), the shell hides what the user types: it may
+  be a password, which such a server does not echo. On every connection, the shell hides the answer
+  to a prompt that asks for a secret.
 
-`app` connects a `Session` to a connection and a screen. `lines` splits what the peer sends.
+`connector` runs a `Session` on a connection, and `screen` shows it. `lines` splits what the peer
+sends.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from echoproto.shell.lines import PlainLines, TerminalLines
+from echoproto.shell.outbox import Outbox, Outgoing
+from echoproto.shell.settings import Settings
 from echoproto.shell.view import show, show_lines
-from echoproto.wire.telnet.commands import Command, OptionChanged, TelnetStarted
+from echoproto.wire.telnet.commands import Command, CommandReceived, OptionChanged, TelnetStarted
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-    from echoproto.client.connection import ClientConnection
+    from echoproto.client.target import Target
     from echoproto.shell.lines import Lines
+    from echoproto.shell.watcher import Watcher
     from echoproto.wire.telnet.codec import TelnetCodec
 
 PROMPT: Final = "> "
 
-PRINT_INTERVAL: Final = 0.02
-"""Seconds between two prints of received data. In a flood, the prompt is visible between them."""
-
-PROMPT_DELAY: Final = 0.05
-"""Seconds without data after which the start of a line is treated as a prompt."""
+CLOSED_PROMPT: Final = "closed> "
+"""The prompt while the shell is not connected."""
 
 MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
-
-MAX_SEND: Final = 64 * 1024
-"""Number of bytes above which lines that wait to be sent are not sent together."""
 
 _ASKS_FOR_SECRET: Final = re.compile(
     r"""
@@ -67,50 +68,108 @@ class Display(Protocol):
         """Print `text` above the prompt."""
 
     def redraw(self) -> None:
-        """Draw the prompt again, because `prompt` or `is_hidden` of the session has changed."""
+        """Draw the prompt again: `prompt`, `is_hidden` or `takes_keys` has changed."""
+
+    def focus(self) -> None:
+        """Let the user type to the peer again, after a command."""
 
     def quit(self) -> None:
         """End the session as Ctrl-D does."""
 
 
 class Session:
-    """The shell's side of one connection.
+    """The shell's side of its connections, one at a time.
 
-    `codec` is the telnet codec of the connection. `line_end` is the line end for each line that is
-    sent; None selects CR LF, or CR NUL where telnet requires it. Set `display` before calling any
-    method.
+    `target` is where the current connection leads, or the last one did, or the first one will. Set
+    `display` before calling any method, and call `open` before anything that needs a connection.
+    `on_reopen` is called when the user asks for a connection to `target` while there is none.
     """
 
     display: Display
+    codec: TelnetCodec
+    """The telnet codec of the current connection, or of the last one."""
 
-    def __init__(self, codec: TelnetCodec, *, line_end: bytes | None = None) -> None:
+    def __init__(self, target: Target, settings: Settings | None = None) -> None:
+        self.target = target
+        self.settings = settings or Settings()
+        self.watchers: list[Watcher] = []
+        self.is_open = False
+        self.on_reopen: Callable[[], object] = lambda: None
+
+    # Connections
+
+    def open(self, codec: TelnetCodec) -> None:
+        """Begin with a new connection, whose telnet codec is `codec`."""
         self.codec = codec
-        self._line_end = line_end
+        self.outbox = Outbox(self._note_sent)
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
-        self._to_send: asyncio.Queue[bytes | Command | None] = asyncio.Queue()
-        self.sent_at = self.received_at = 0.0
-        """When data was last sent and received, in seconds of the event loop's clock."""
+        self._is_prompt = False  # the peer has marked the end of a prompt, by GA or EOR
+        self.is_open = True
+        for watcher in self.watchers:
+            watcher.opened(self.target)
+        self.display.redraw()
+
+    def close(self) -> None:
+        """End with the current connection: print the start of the peer's last line, if any."""
+        if rest := self._lines.take():
+            self._start = b""
+            self.display.print(show_lines([rest]))
+        self.is_open = False
+        for watcher in self.watchers:
+            watcher.closed()
+        self.stop_sending()
+        self.display.redraw()
+
+    def reopen(self, target: Target | None = None) -> None:
+        """Connect to `target`, or to the same target again. Nothing is done while connected."""
+        if self.is_open:
+            self.say(f"The shell is connected to {self.target.name}.")
+            return
+        self.target = target or self.target
+        self.on_reopen()
 
     # What the user sees
 
     @property
     def prompt(self) -> StyleAndTextTuples:
         """Text in front of the line that the user types."""
+        if not self.is_open:
+            return [("class:prompt", CLOSED_PROMPT)]
         return show(self._start[-MAX_PROMPT:]) if self._start else [("class:prompt", PROMPT)]
+
+    @property
+    def screen_line(self) -> StyleAndTextTuples:
+        """In character mode: the whole start of the peer's line, with the cursor in its place."""
+        return [*show(self._lines.start), ("[SetCursorPosition]", "")]
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the session is in character mode."""
+        if not self.is_open or self.settings.mode == "line":
+            return False
+        return self.settings.mode == "character" or (self._peer_echoes and self._has_sga)
 
     @property
     def is_hidden(self) -> bool:
         """Whether lines to the peer are hidden while the user types them."""
-        return self._peer_echoes or self._asks_for_secret
+        if not self.is_open:
+            return False
+        return (self._peer_echoes and not self._has_sga) or self.asks_for_secret
 
     @property
     def _peer_echoes(self) -> bool:
         return self.codec.is_on(Side.REMOTE, Option.ECHO)
 
     @property
-    def _asks_for_secret(self) -> bool:
-        prompt = self._start[-MAX_PROMPT:].decode("utf-8", "replace")
+    def _has_sga(self) -> bool:
+        return self.codec.is_on(Side.REMOTE, Option.SGA)
+
+    @property
+    def asks_for_secret(self) -> bool:
+        """Whether the peer's prompt asks for a password or another secret."""
+        start = self._lines.start if self.takes_keys else self._start
+        prompt = start[-MAX_PROMPT:].decode("utf-8", "replace")
         return bool(_ASKS_FOR_SECRET.search(prompt)) and not _ASKS_YES_OR_NO.search(prompt)
 
     def say(self, *lines: str) -> None:
@@ -118,6 +177,12 @@ class Session:
         self.display.print([("", "".join(f"{line}\n" for line in lines))])
 
     # What the user does
+
+    @property
+    def line_end(self) -> bytes:
+        """The bytes that follow a typed line."""
+        chosen = self.settings.line_end
+        return self.codec.line_end if chosen is None else chosen
 
     def type_lines(self, lines: Sequence[str]) -> list[str]:
         """Send the lines that the user typed or pasted. Return those that were not hidden.
@@ -134,10 +199,20 @@ class Session:
             if not self._peer_echoes:
                 shown += self._take_prompt()
                 shown += [*([] if is_hidden else show(data, "class:sent")), ("", "\n")]
-            self._to_send.put_nowait(data + (self._line_end or self.codec.line_end))
+            self.outbox.put(Outgoing(data + self.line_end, is_hidden))
         if shown:
             self.display.print(shown)
         return visible
+
+    def type_keys(self, data: bytes) -> None:
+        """Send the bytes of keys in character mode. CR stands for the Enter key."""
+        line_end = self.line_end
+        if data:
+            self.outbox.put(Outgoing(data.replace(b"\r", line_end), self.asks_for_secret))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send `data` as it is, without a line end."""
+        self.outbox.put(Outgoing(data))
 
     def _take_prompt(self) -> StyleAndTextTuples:
         """Return the prompt, with the whole start of the peer's line, which ends here."""
@@ -148,11 +223,7 @@ class Session:
 
     def stop_sending(self) -> None:
         """Discard what is still to be sent, and say how much that was."""
-        unsent = 0
-        while not self._to_send.empty():
-            self._to_send.get_nowait()
-            unsent += 1
-        if unsent:
+        if unsent := self.outbox.discard():
             lines = "line was" if unsent == 1 else f"{unsent:,} lines were"
             self.say(f"Stopped: the last {lines} not sent.")
 
@@ -164,78 +235,55 @@ class Session:
         if not self.codec.is_telnet:
             self.say("The server has not negotiated telnet; treating it as telnet from now on.")
             self._begin_telnet()
-        self._to_send.put_nowait(command)
+        self.outbox.put(Outgoing(command))
 
     def end(self) -> None:
-        """Half-close the connection after everything in the queue is sent."""
-        self._to_send.put_nowait(None)
+        """Half-close the connection after everything in the outbox is sent."""
+        self.outbox.end()
+        for watcher in self.watchers:
+            watcher.half_closed()
+
+    def _note_sent(self, outgoing: Outgoing) -> None:
+        for watcher in self.watchers:
+            watcher.sent(outgoing)
 
     # What the peer does
 
     def receive(self, data: bytes) -> None:
         """Handle received `data`: print the lines that it completes."""
+        for watcher in self.watchers:
+            watcher.received(data)
         if lines := self._lines.feed(data):
             self._start = b""
             self.display.print(show_lines(lines))
+        if self.takes_keys:
+            self.display.redraw()
+        if self._is_prompt:
+            self.settle()
+            self._is_prompt = False
 
     def settle(self) -> None:
         """Make the start of the peer's line the prompt, because no data has followed it."""
         self._start = self._lines.start
+        for watcher in self.watchers:
+            watcher.settled()
         self.display.redraw()
-
-    def receive_eof(self) -> None:
-        """Handle the end of the peer's data: print the last line if it has no line end."""
-        if rest := self._lines.take():
-            self._start = b""
-            self.display.print(show_lines([rest]))
 
     def handle_event(self, event: NamedTuple) -> None:
         """Handle an event of the telnet codec."""
         match event:
             case TelnetStarted():
                 self._begin_telnet()
-            case OptionChanged(Side.REMOTE, Option.ECHO, _):
+            case OptionChanged(Side.REMOTE, Option.ECHO | Option.SGA, _):
                 self.display.redraw()
+            case CommandReceived(Command.GA | Command.EOR):
+                self._is_prompt = True  # also what is before the command, and follows this event
+                self.settle()
+        for watcher in self.watchers:
+            watcher.notified(event)
 
     def _begin_telnet(self) -> None:
         """Read what the server sends as a terminal does, from now on."""
         start = self._lines.take()
         self._lines = TerminalLines()
         self._lines.feed(start)
-
-    # On a connection
-
-    async def receive_from(self, connection: ClientConnection) -> None:
-        """Receive until the peer half-closes or closes. Raises NetworkError if it is lost."""
-        loop = asyncio.get_running_loop()
-        settled: asyncio.TimerHandle | None = None
-        try:
-            while data := await connection.receive():
-                self.received_at = loop.time()
-                if settled:
-                    settled.cancel()
-                self.receive(data)
-                settled = loop.call_later(PROMPT_DELAY, self.settle)
-                await asyncio.sleep(PRINT_INTERVAL)
-        finally:
-            self.receive_eof()
-
-    async def send_to(self, connection: ClientConnection) -> None:
-        """Send everything in the queue until `end`, then half-close. Raises NetworkError."""
-        loop = asyncio.get_running_loop()
-        item: bytes | Command | None = b""
-        while item is not None:
-            item = await self._to_send.get()
-            lines = bytearray()
-            while isinstance(item, bytes):
-                lines += item
-                if self._to_send.empty() or len(lines) > MAX_SEND:
-                    break
-                item = self._to_send.get_nowait()
-            if lines:
-                await connection.send(bytes(lines))
-            if isinstance(item, Command) and not self.codec.is_plain:
-                connection.send_command(item)
-            if lines or item is not None:
-                self.sent_at = loop.time()
-        await connection.send_eof()

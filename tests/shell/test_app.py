@@ -9,7 +9,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 
 from echoproto.errors import NetworkError
-from echoproto.shell import app
+from echoproto.shell import connector
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -52,7 +52,7 @@ def test_when_the_peer_closes_the_shell_ends_and_what_was_typed_is_kept():
         await peer.connected.wait()
         peer.writer.write_eof()
 
-    received, _ = in_shell(script, history=history, ends=True)
+    received, _ = in_shell(script, history=history, once=True)
     assert received == b""
     assert history.get_strings() == ["not sent yet"]
 
@@ -64,7 +64,7 @@ def test_when_the_connection_is_reset_the_shell_ends_with_an_error():
         peer.writer.transport.abort()
 
     with pytest.raises(NetworkError, match="Connection reset by peer"):
-        in_shell(script, ends=True)
+        in_shell(script, once=True)
 
 
 def test_after_ctrl_d_what_the_peer_still_has_is_shown():
@@ -78,7 +78,7 @@ def test_after_ctrl_d_what_the_peer_still_has_is_shown():
 
 
 def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
-    monkeypatch.setattr(app, "LINGER", 0.3)
+    monkeypatch.setattr(connector, "LINGER", 0.3)
 
     async def script(type_, peer, _):
         async def answer():
@@ -95,7 +95,7 @@ def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
 
 
 def test_after_ctrl_d_an_answer_that_takes_long_to_begin_is_waited_for(monkeypatch):
-    monkeypatch.setattr(app, "LINGER", 0.1)
+    monkeypatch.setattr(connector, "LINGER", 0.1)
 
     async def script(type_, peer, screen):
         async def answer():
@@ -110,7 +110,7 @@ def test_after_ctrl_d_an_answer_that_takes_long_to_begin_is_waited_for(monkeypat
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
 def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
-    monkeypatch.setattr(app, "LINGER", DEADLINE)
+    monkeypatch.setattr(connector, "LINGER", DEADLINE)
 
     async def script(type_, peer, _):
         async def wait():
@@ -126,7 +126,7 @@ def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
 
 
 def test_two_ctrl_d_at_once_do_not_wait(monkeypatch):
-    monkeypatch.setattr(app, "LINGER", DEADLINE)
+    monkeypatch.setattr(connector, "LINGER", DEADLINE)
 
     async def script(type_, peer, _):
         peer.last_words = asyncio.Event().wait
@@ -217,7 +217,7 @@ def test_it_does_not_answer_ayt_for_that_would_be_typed_to_the_server():
 def test_a_line_end_that_was_asked_for_is_what_is_sent(line_end):
     async def script(type_, peer, screen):
         await peer.say(WILL + SGA + WILL + ECHO + b"$ ")
-        await screen.shows("$ ")
+        await screen.shows("$")
         type_("ls" + ENTER)
         await peer.has_received(b"ls" + line_end)
 
@@ -256,7 +256,7 @@ def test_when_the_peer_closes_while_a_command_is_typed_the_line_is_kept_and_not_
         await screen.shows("send a")
         peer.writer.write_eof()
 
-    received, shown = in_shell(script, history=history, command_history=commands, ends=True)
+    received, shown = in_shell(script, history=history, command_history=commands, once=True)
     assert received == b""
     assert (history.get_strings(), commands.get_strings()) == (["half a line"], [])
     assert shown.text.rstrip().endswith("> half a line")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from echoproto.shell import commands
-from echoproto.shell.commands import COMMANDS, complete, describe_options
+from echoproto.shell.commands import COMMANDS, describe_options
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
@@ -16,7 +15,7 @@ SENDABLE = [
     *[("ayt", 246), ("brk", 243), ("ip", 244), ("eof", 236), ("abort", 238), ("ao", 245)],
     *[("ec", 247), ("el", 248), ("nop", 241), ("susp", 237)],
 ]
-NAMES = [entry.name for entry in COMMANDS]
+NAMES = list(COMMANDS)
 THERE_IS = f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}."
 CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 
@@ -24,7 +23,7 @@ CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 def answer(text, shell=None):
     """What is printed after the command."""
     shell = shell or Recording()
-    commands.run(shell.session, text)
+    COMMANDS.run(shell.session, text)
     command, _, answer = shell.take_printed().partition("\n")
     assert command == f"echoproto> {text}"
     return answer
@@ -63,6 +62,10 @@ send COMMAND   send a telnet command
                process), eof (end of file), abort (abort process), ao (abort
                output), ec (erase character), el (erase line), nop (no
                operation) or susp (suspend process)
+mode MODE      set how you type
+               MODE is auto (as the server wants it), line (a line at a time)
+               or character (each key at once)
+open           connect again, after the connection has ended
 options        list the telnet options in effect on each side
 """)
     assert said.endswith("""
@@ -79,7 +82,7 @@ def test_quit_quits():
 
 def test_each_command_is_in_the_help_once_and_fits_a_terminal():
     lines = answer("help").splitlines()
-    for entry in COMMANDS:
+    for entry in COMMANDS.values():
         assert len([line for line in lines if line.startswith(entry.usage)]) == 1
     assert max(map(len, lines)) < 80
 
@@ -94,7 +97,7 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
         ("xyzzy", f"Unknown command 'xyzzy'. {THERE_IS}"),
         ("SEND ayt", f"Unknown command 'SEND'. {THERE_IS}"),
         ("a\x1b[2Jb", f"Unknown command 'a\\x1b[2Jb'. {THERE_IS}"),
-        ("send", f"send: COMMAND is missing; use {CHOICES}."),
+        ("send", f"send: COMMAND is missing; use {CHOICES}. Example: send ayt"),
         ("send foo", f"send: unknown COMMAND 'foo'. Use {CHOICES}."),
         ("send abrt", f"send: unknown COMMAND 'abrt'; did you mean abort? Use {CHOICES}."),
         ("send ayt brk", "send: unexpected argument 'brk'; send takes one COMMAND."),
@@ -105,7 +108,7 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
 )
 def test_what_is_wrong_is_named_with_what_would_be_right(text, said):
     shell = Recording(telnet="always")
-    commands.run(shell.session, text)
+    COMMANDS.run(shell.session, text)
     assert shell.take_printed().splitlines()[1:] == [said]
     assert shell.sent() == b""
     assert shell.calls == []
@@ -119,7 +122,7 @@ def test_what_is_wrong_is_named_with_what_would_be_right(text, said):
     [
         ("", NAMES),
         ("  ", NAMES),
-        ("o", ["options"]),
+        ("o", ["open", "options"]),
         ("x", []),
         ("send ", [name for name, _ in SENDABLE]),
         ("send a", ["ayt", "abort", "ao"]),
@@ -130,12 +133,12 @@ def test_what_is_wrong_is_named_with_what_would_be_right(text, said):
     ],
 )
 def test_completion_is_from_the_table(text, words):
-    assert [word for word, _ in complete(text)] == words
+    assert [word for word, _ in COMMANDS.complete(text)] == words
 
 
 def test_what_is_completed_comes_with_its_meaning():
-    assert complete("q") == [("quit", "end the shell, as Ctrl-D does")]
-    assert complete("send br") == [("brk", "break")]
+    assert COMMANDS.complete("q") == [("quit", "end the shell, as Ctrl-D does")]
+    assert COMMANDS.complete("send br") == [("brk", "break")]
 
 
 # What `options` says

@@ -229,7 +229,7 @@ def test_tab_completes_a_command_and_its_argument():
 def test_tab_says_what_there_is_where_it_can_not_go_on():
     async def script(type_, peer, screen):
         type_(CTRL_BRACKET + TAB)
-        await screen.shows("send     send a telnet command\r\noptions  list the telnet ")
+        await screen.shows("send     send a telnet command\r\nmode     set how you type\r\nopen")
         type_("send a" + TAB)
         await screen.shows("ayt      are you there\r\nabort    abort process\r\nao       abort out")
         type_("o" + TAB + ENTER)
@@ -284,7 +284,7 @@ def test_what_comes_while_a_command_is_typed_leaves_it_alone():
 def test_up_without_earlier_commands_says_what_there_is():
     async def script(type_, _, screen):
         type_(CTRL_BRACKET + UP)
-        await screen.shows("send     send a telnet command\r\noptions  list the telnet ")
+        await screen.shows("send     send a telnet command\r\nmode     set how you type\r\nopen")
         type_(CTRL_C)
 
     in_shell(script)

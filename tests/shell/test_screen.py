@@ -69,7 +69,7 @@ def test_what_the_peer_says_last_is_shown_also_without_a_line_end():
         await peer.say(b"goodbye")
         peer.writer.write_eof()
 
-    _, shown = in_shell(script, ends=True)
+    _, shown = in_shell(script, once=True)
     assert "goodbye\r\n" in shown.text
 
 
@@ -151,7 +151,7 @@ def test_what_was_being_typed_hidden_is_not_kept_when_the_server_closes():
         await screen.shows("******")
         peer.writer.close()
 
-    _, shown = in_shell(script, history=history, ends=True)
+    _, shown = in_shell(script, history=history, once=True)
     assert "secret" not in shown.text
     assert history.get_strings() == []
 
@@ -190,7 +190,7 @@ def test_what_was_hidden_does_not_come_back_out_of_the_kill_ring():
 def test_a_server_that_takes_each_key_is_sent_cr_nul_and_its_echo_is_what_is_shown():
     async def script(type_, peer, screen):
         await peer.say(WILL + SGA + WILL + ECHO + b"$ ")
-        await screen.shows("$ ")
+        await screen.shows("$")
         type_("ls" + ENTER)
         await peer.has_received(b"ls\r\0")
         await peer.say(b"\x1b[2D\x1b[J\x1b[1m$ ls\x1b[0m\r\r\nfile\r\n$\x08\x1b[2C")

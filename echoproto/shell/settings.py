@@ -1,0 +1,41 @@
+"""What the user can set in the shell: on the command line, and while it runs.
+
+The commands of the shell change a `Settings`; `session` and its features read it whenever they need
+it. It outlives the connections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+LINE_ENDS: Final = {
+    "crlf": b"\r\n",
+    "lf": b"\n",
+    "cr": b"\r",
+    "crnul": b"\r\0",
+    "nul": b"\0",
+    "none": b"",
+}
+"""The line ends that can follow a typed line, by their names."""
+
+Mode: TypeAlias = Literal["auto", "line", "character"]
+"""How the user types: a line at a time, or each key by itself ("character").
+
+"auto" is "character" while a telnet server echoes and takes each key by itself (ECHO and SGA).
+"""
+
+
+@dataclass
+class Settings:
+    """The settings of a shell."""
+
+    line_end: bytes | None = None
+    """The bytes to send after each line. None leaves the choice to the telnet codec."""
+    mode: Mode = "auto"
+    wire: bool = False
+    """Whether the view shows the bytes on the wire."""
+    reply_times: bool = False
+    """Whether the view shows the time of each reply."""
+    stamps: bool = False
+    """Whether each line has a time stamp."""
