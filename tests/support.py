@@ -34,6 +34,7 @@ PACKAGES = {
     "putty": "putty",
     "socat": "socat",
     "telnet": "inetutils-telnet",
+    "telnetd": "inetutils-telnetd",
     "tmux": "tmux",
     "xdotool": "xdotool",
     "xkbcomp": "x11-xkb-utils",

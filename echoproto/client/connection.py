@@ -149,13 +149,20 @@ class ClientConnection:
         self._received.clear()
         return data
 
-    async def send(self, data: bytes) -> bool:
+    async def send(self, data: bytes, convert: Callable[[bytes], bytes] | None = None) -> bool:
         """Send `data`, and wait until the system has accepted all of it.
+
+        If `convert` is given, what it returns for `data` is sent. It is called when all that was
+        sent before has left the layers, so that it can go by what telnet has negotiated by then.
 
         Returns True, or False if the peer has closed the connection and accepts no more data.
         Raises NetworkError if the connection is lost or closed.
         """
-        return await self._has_keys() and await self._send(lambda: self._pipeline.send(data))
+
+        def encode() -> bytes:
+            return self._pipeline.send(convert(data) if convert else data)
+
+        return await self._has_keys() and await self._send(encode)
 
     async def delivered(self) -> bool:
         """Wait until the peer's system has acknowledged all data that was sent.

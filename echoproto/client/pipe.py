@@ -22,12 +22,13 @@ import math
 import os
 import select
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from echoproto.client.descriptors import ready, unread
 from echoproto.client.network_errors import in_seconds
 from echoproto.errors import NetworkError
-from echoproto.wire.framing import to_crlf
+from echoproto.wire.framing import replace_lf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -83,8 +84,9 @@ async def pipe(
 
     Returns when the peer has closed and everything that it sent has been written to the file
     descriptor `output`, or when `quit_after` seconds have passed since the peer's system
-    acknowledged the last input. With `crlf`, each LF is sent as CR LF. By default, `half_close` is
-    WHEN_ANSWERED on TLS, and AT_ONCE otherwise.
+    acknowledged the last input. With `crlf`, each LF is sent as CR LF, or as the line end that
+    telnet has at that moment (`TelnetCodec.line_end`). By default, `half_close` is WHEN_ANSWERED on
+    TLS, and AT_ONCE otherwise.
 
     If `inputs` is None, nothing is sent and the pipe does not half-close. If `output` is None, what
     arrives is dropped, and the pipe ends as soon as all input is acknowledged.
@@ -231,16 +233,21 @@ class _Pipe:
                     data = os.read(fd, MAX_READ)
                 if not data:
                     break
-                wire = to_crlf(data, after_cr=after_cr) if crlf else data
+                convert = partial(self._replace_lf, after_cr=after_cr) if crlf else None
                 after_cr = data.endswith(b"\r")
-                if not await self._connection.send(wire):
+                if not await self._connection.send(data, convert):
                     raise self._not_taken()
-                self._sent += len(wire)
+                self._sent += len(data)
                 self._expect_silence(self._half_close.unanswered)
             if not is_there:
                 if next(remaining, None) is not None:
                     raise self._not_taken()
                 return
+
+    def _replace_lf(self, data: bytes, *, after_cr: bool) -> bytes:
+        telnet = self._connection.telnet
+        line_end = telnet.line_end if telnet else b"\r\n"
+        return replace_lf(data, line_end, after_cr=after_cr)
 
     def _expect_silence(self, seconds: float) -> None:
         self._silence.cancel()

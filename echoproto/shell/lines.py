@@ -4,11 +4,14 @@ There are two ways to read the bytes:
 
 - `PlainLines` is for any line protocol. Each byte stands for itself. CR ends a line as LF does.
 - `TerminalLines` is for telnet, where a server writes to a terminal. CR and backspace move the
-  cursor within the line. Escape sequences (ECMA-48) move the cursor or erase text; those for
-  colours have no effect. The lines are as they would appear on a terminal of unlimited width. Lines
-  that have ended do not change: text for an earlier line appears below it instead.
+  cursor within the line. Escape sequences (ECMA-48) move the cursor, insert and erase text, and set
+  colours. Those that only move it to another line have no effect, and those that also set a column
+  do just that. Nothing is ever answered. The lines are as they would appear on a terminal of
+  unlimited width. Lines that have ended do not change: text for an earlier line appears below it
+  instead. Colours stay on until the server turns them off, over line ends too.
 
-`session` uses this module. `wire.framing` splits plain lines.
+A line is bytes, or a `StyledLine` if the server has used colours in it. `session` uses this module.
+`row` and `sgr` are its parts, and `wire.framing` splits plain lines.
 """
 
 from __future__ import annotations
@@ -17,13 +20,15 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
-from prompt_toolkit.utils import get_cwidth
-
+from echoproto.shell.row import Row, StyledLine, cells_of, to_bytes
+from echoproto.shell.sgr import PLAIN, apply_sgr, style_of
 from echoproto.wire.dump import TAB_STOP
 from echoproto.wire.framing import LineSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from echoproto.shell.sgr import Pen
 
 MAX_LINE: Final = 1 << 20
 """Number of bytes after which a line is cut: the rest is shown as another line."""
@@ -37,12 +42,6 @@ It is lower, because one escape sequence can cost as much work as the whole line
 MAX_SEQUENCE: Final = 1024
 """Number of characters after which an escape sequence without an end is treated as text."""
 
-MAX_COMBINING: Final = 16
-"""Maximum number of zero-width characters that are combined with the character before them."""
-
-MAX_BEYOND_END: Final = 1024
-"""Maximum number of columns by which the cursor can move beyond the end of a line."""
-
 
 class Lines(Protocol):
     """A way to split what the peer sends into lines."""
@@ -53,6 +52,10 @@ class Lines(Protocol):
     @property
     def start(self) -> bytes:
         """The bytes of the line that has no line end yet."""
+
+    @property
+    def cursor(self) -> int:
+        """The column of the cursor in `start`, in cells: see `row`. `view.show_at` shows both."""
 
     def take(self) -> bytes:
         """Return `start` and remove it: the next byte begins a new line."""
@@ -74,6 +77,11 @@ class PlainLines:
         """The bytes of the line that has no line end yet."""
         return self._splitter.partial
 
+    @property
+    def cursor(self) -> int:
+        """The number of cells of `start`: what follows appears at its end."""
+        return len(cells_of(self.start))
+
     def take(self) -> bytes:
         """Return `start` and remove it."""
         return self._splitter.take_rest()
@@ -81,13 +89,15 @@ class PlainLines:
 
 _SEQUENCE: Final = re.compile(
     r"""
-      \x1b\[ (?P<number>[0-9]*) (?:;[0-9;]*)? (?P<final>[@-~])  # CSI number ... final
+      \x1b\[ (?P<parameters>[0-9;]*|[0-9;:]*(?=m)) (?P<final>[@-~])  # CSI parameters final
     | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI for private use, or of another kind
     | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
     | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
     """,
     re.VERBOSE,
 )
+_RESET: Final = "\x1bc"  # RIS
+_INSERT_MODE: Final = "4"
 _START_OF_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
 )
@@ -101,25 +111,45 @@ class TerminalLines:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._partial_sequence = ""  # the start of an escape sequence that is not complete yet
-        self._cells: list[str] = []  # the line; an empty cell follows a wide character
-        self._column = 0
+        self._row = Row()
+        self._pen, self._style = PLAIN, ""
+        self._inserts = False  # text moves what is at the cursor to the right (ECMA-48's IRM)
         self._ended: list[bytes] = []
-        self._actions: dict[str | None, Callable[[int], None]] = {
-            "C": lambda count: self._go(self._column + (count or 1)),
-            "D": lambda count: self._go(self._column - (count or 1)),
-            "G": lambda count: self._go((count or 1) - 1),
+        row = self._row
+        self._actions: dict[str | None, Callable[[str], None]] = {
+            "@": lambda text: self._insert(_number(text)),
+            "C": lambda text: row.go(row.column + _number(text)),
+            "D": lambda text: row.go(row.column - _number(text)),
+            "E": lambda _: row.go(0),
+            "F": lambda _: row.go(0),
+            "G": lambda text: row.go(_number(text) - 1),
+            "H": lambda text: row.go(_number(text.partition(";")[2]) - 1),
             "J": self._erase,
             "K": self._erase,
-            "P": self._delete,
+            "P": lambda text: row.delete(_number(text)),
+            "X": lambda text: row.blank(_number(text)),
+            "`": lambda text: row.go(_number(text) - 1),
+            "a": lambda text: row.go(row.column + _number(text)),
+            "f": lambda text: row.go(_number(text.partition(";")[2]) - 1),
+            "h": lambda text: self._set_modes(text, on=True),
+            "l": lambda text: self._set_modes(text, on=False),
+            "m": lambda text: self._write_with(apply_sgr(self._pen, text)),
         }
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add received `data`. Return the lines that are complete."""
         text = self._partial_sequence + self._decoder.decode(data)
         self._partial_sequence = ""
-        position = self._take_ordinary(text)
+        row, position, next_try = self._row, 0, 0
         while position < len(text):
-            if run := _TEXT.match(text, position):
+            if (
+                position >= next_try
+                and row.column == len(row)
+                and (position == 0 or text[position - 1] == "\n")
+                and not (self._style or self._inserts)
+            ):
+                position, next_try = self._take_ordinary(text, position)
+            elif run := _TEXT.match(text, position):
                 self._put(run[0])
                 position = run.end()
             elif text[position] != "\x1b":
@@ -127,7 +157,10 @@ class TerminalLines:
                 position += 1
             elif sequence := _match_sequence(text, position):
                 if action := self._actions.get(sequence["final"]):
-                    action(int(sequence["number"][:6] or 0))
+                    action(sequence["parameters"])
+                elif sequence[0] == _RESET:
+                    self._write_with(PLAIN)
+                    self._inserts = False
                 position = sequence.end()
             elif _is_partial_sequence(text, position):
                 self._partial_sequence = text[position:]
@@ -141,102 +174,103 @@ class TerminalLines:
     @property
     def start(self) -> bytes:
         """The line that has no line end yet, with blanks up to the cursor if that is beyond it."""
-        beyond = " " * (self._column - len(self._cells))
-        return _bytes("".join(self._cells) + beyond) + self._decoder.getstate()[0]
+        line = self._row.line
+        rest = b" " * (self._row.column - len(self._row)) + self._decoder.getstate()[0]
+        return _joined(line, rest)
+
+    @property
+    def cursor(self) -> int:
+        """The column of the cursor in `start`."""
+        return self._row.column
 
     def take(self) -> bytes:
         """Return `start` and remove it."""
         start = self.start
         self._decoder.reset()
-        self._clear()
+        self._row.clear()
         return start
 
-    def _take_ordinary(self, text: str) -> int:
-        """Take the lines at the start of `text` in which nothing moves the cursor.
+    def _take_ordinary(self, text: str, position: int) -> tuple[int, int]:
+        """Take the lines from `position` on in which nothing moves the cursor.
 
-        Returns the number of characters taken. This is faster than character by character.
+        Returns the position behind them, and the first one at which to look for more. This is
+        faster than character by character.
         """
-        moves = _MOVES.search(text)
-        end = text.rfind("\n", 0, moves.start() if moves else len(text)) + 1
-        if not end or self._column != len(self._cells):
-            return 0
-        lines = text[: end - 1].replace("\r", "").split("\n")
-        lines[0] = "".join(self._cells) + lines[0]
-        if len(lines[0]) > MAX_TERMINAL_LINE:
-            return 0
-        self._ended += map(_bytes, lines)
-        self._clear()
-        return end
-
-    def _clear(self) -> None:
-        self._cells.clear()
-        self._column = 0
+        moves = _MOVES.search(text, position)
+        stop = moves.start() if moves else len(text)
+        end = text.rfind("\n", position, stop) + 1
+        if not end:
+            return position, stop + 1
+        first, *lines = text[position : end - 1].replace("\r", "").split("\n")
+        limit = MAX_TERMINAL_LINE // 2  # all characters may be wide
+        if max(map(len, lines), default=0) > limit:
+            return position, stop + 1
+        if len(self._row) + len(first) > limit:
+            return position, text.index("\n", position) + 1
+        self._ended.append(_joined(self._row.line, to_bytes(first)))
+        self._ended += map(to_bytes, lines)
+        self._row.clear()
+        return end, stop + 1
 
     def _apply_control(self, char: str) -> None:
+        row = self._row
         if char == "\n":
-            self._ended.append(_bytes("".join(self._cells)))
-            self._clear()
+            self._ended.append(row.line)
+            row.clear()
         elif char == "\r":
-            self._column = 0
+            row.column = 0
         elif char == "\b":
-            self._go(self._column - 1)
+            row.go(row.column - 1)
         elif char == "\t":
-            self._go((self._column // TAB_STOP + 1) * TAB_STOP)
-
-    def _go(self, column: int) -> None:
-        self._column = min(max(column, 0), len(self._cells) + MAX_BEYOND_END)
-
-    def _erase(self, how: int) -> None:
-        """Erase from the cursor to the end (0), from the start to the cursor (1), or all (2)."""
-        self._split_wide(self._column + (how == 1))
-        if how == 0:
-            del self._cells[self._column :]
-        elif how == 1:
-            erased = min(self._column + 1, len(self._cells))
-            self._cells[:erased] = [" "] * erased
-        else:
-            self._cells.clear()
-
-    def _delete(self, count: int) -> None:
-        end = self._column + (count or 1)
-        self._split_wide(self._column)
-        self._split_wide(end)
-        del self._cells[self._column : end]
-
-    def _split_wide(self, column: int) -> None:
-        """Replace a wide character that is on both sides of `column` with two blanks."""
-        if 0 < column < len(self._cells) and not self._cells[column]:
-            self._cells[column - 1 : column + 1] = " ", " "
+            row.go((row.column // TAB_STOP + 1) * TAB_STOP)
 
     def _put(self, text: str) -> None:
-        self._cells.extend([" "] * (self._column - len(self._cells)))
-        cells = list(text) if text.isascii() else self._to_cells(text)
-        end = self._column + len(cells)
-        self._split_wide(self._column)
-        self._split_wide(end)
-        self._cells[self._column : end] = cells
-        self._column = end
-        while len(self._cells) > MAX_TERMINAL_LINE:
-            self._split_wide(MAX_TERMINAL_LINE)
-            self._ended.append(_bytes("".join(self._cells[:MAX_TERMINAL_LINE])))
-            del self._cells[:MAX_TERMINAL_LINE]
-            self._column = max(self._column - MAX_TERMINAL_LINE, 0)
+        self._row.put(text, self._style, inserts=self._inserts)
+        self._cut()
 
-    def _to_cells(self, text: str) -> list[str]:
-        """Return the cells of `text`: one for each character, and two for a wide one.
+    def _insert(self, count: int) -> None:
+        self._row.insert(count)
+        self._cut()
 
-        A zero-width character has none: it joins the cell of the character before it.
-        """
-        cells: list[str] = []
-        for char in text:
-            width = get_cwidth(char) if char.isprintable() else 1
-            before, at = (cells, len(cells)) if cells else (self._cells, self._column)
-            at -= 1 + (at > 1 and not before[at - 1])  # step over the empty cell of a wide one
-            if width == 0 and at >= 0 and len(before[at]) <= MAX_COMBINING:
-                before[at] += char
-            else:
-                cells += [char, ""] if width == 2 else [char]  # noqa: PLR2004
-        return cells
+    def _cut(self) -> None:
+        """Keep to MAX_TERMINAL_LINE."""
+        while len(self._row) > MAX_TERMINAL_LINE:
+            self._ended.append(self._row.cut(MAX_TERMINAL_LINE))
+
+    def _erase(self, text: str) -> None:
+        """Erase from the cursor to the end (0), from the start to the cursor (1), or all (2)."""
+        how = _first(text)
+        if how == 0:
+            self._row.erase_end()
+        elif how == 1:
+            self._row.erase_start()
+        else:
+            self._row.erase()
+
+    def _set_modes(self, text: str, *, on: bool) -> None:
+        if _INSERT_MODE in text.split(";"):
+            self._inserts = on
+
+    def _write_with(self, pen: Pen) -> None:
+        self._pen, self._style = pen, style_of(pen)
+
+
+def _number(text: str) -> int:
+    """Return the first parameter of a sequence, or 1 if it is 0 or left out."""
+    return _first(text) or 1
+
+
+def _first(text: str) -> int:
+    return int(text.partition(";")[0][:6] or 0)
+
+
+def _joined(line: bytes, rest: bytes) -> bytes:
+    """Return a line, followed by text without a style."""
+    if not rest or not isinstance(line, StyledLine):
+        return line + rest if rest else line
+    *runs, (style, last) = line.runs
+    end = [("", last + rest)] if style == "" else [(style, last), ("", rest)]
+    return StyledLine([*runs, *end])
 
 
 def _match_sequence(text: str, position: int) -> re.Match[str] | None:
@@ -248,7 +282,3 @@ def _is_partial_sequence(text: str, position: int) -> bool:
     """Whether the rest of `text` is the start of an escape sequence."""
     rest = text[position : position + MAX_SEQUENCE]
     return len(rest) < MAX_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
 from prompt_toolkit.clipboard import InMemoryClipboard
+from prompt_toolkit.data_structures import Point
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input.typeahead import get_typeahead
@@ -129,8 +130,9 @@ class Screen:
             name=keys.COMMAND_BUFFER, history=command_history, multiline=False
         )
         self._keys = FormattedTextControl(
-            lambda: self._encodable(session.screen_line),
+            lambda: self._encodable(session.peer_line[0]),
             focusable=True,
+            get_cursor_position=lambda: Point(session.peer_line[1], 0),
             show_cursor=True,
             key_bindings=keys.character_bindings(self._type_keys),
         )

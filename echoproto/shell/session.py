@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from echoproto.shell.lines import PlainLines, TerminalLines
 from echoproto.shell.outbox import Outbox, Outgoing
+from echoproto.shell.row import last_of
 from echoproto.shell.settings import Settings
-from echoproto.shell.view import show, show_lines
+from echoproto.shell.view import show, show_at, show_lines
 from echoproto.wire.telnet.commands import Command, CommandReceived, OptionChanged, TelnetStarted
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import Option
@@ -136,12 +137,15 @@ class Session:
         """Text in front of the line that the user types."""
         if not self.is_open:
             return [("class:prompt", CLOSED_PROMPT)]
-        return show(self._start[-MAX_PROMPT:]) if self._start else [("class:prompt", PROMPT)]
+        return show(last_of(self._start, MAX_PROMPT)) if self._start else [("class:prompt", PROMPT)]
 
     @property
-    def screen_line(self) -> StyleAndTextTuples:
-        """In character mode: the whole start of the peer's line, with the cursor in its place."""
-        return [*show(self._lines.start), ("[SetCursorPosition]", "")]
+    def peer_line(self) -> tuple[StyleAndTextTuples, int]:
+        """The start of the peer's line, and the place of its cursor, for character mode.
+
+        The place is a number of characters of the text.
+        """
+        return show_at(self._lines.start, self._lines.cursor)
 
     @property
     def takes_keys(self) -> bool:

@@ -1,7 +1,8 @@
 """Turns bytes and lines into text with styles, for the shell to print.
 
 No byte from the peer reaches the terminal without passing through `wire.dump`, which escapes
-everything that is not text.
+everything that is not text. The styles in a line are those that `sgr` allows. `row`, below, has the
+lines.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from prompt_toolkit.formatted_text.utils import fragment_list_len
 from prompt_toolkit.layout.processors import Processor, Transformation
 from prompt_toolkit.layout.utils import explode_text_fragments
 
+from echoproto.shell.row import StyledLine, cells_of, runs_of, to_bytes
 from echoproto.wire.dump import escape_all, fragments
 
 if TYPE_CHECKING:
@@ -24,8 +26,28 @@ if TYPE_CHECKING:
 
 
 def show(data: bytes, style: str = "") -> StyleAndTextTuples:
-    """Return `data` as text in `style`. Bytes that are not text are escaped, in another colour."""
+    """Return `data` as text in `style`, and in the styles that a line has.
+
+    Bytes that are not text are escaped, in another colour.
+    """
+    if isinstance(data, StyledLine):
+        return [
+            shown for run_style, run in runs_of(data) for shown in show(run, f"{style} {run_style}")
+        ]
     return [("class:escape" if is_escape else style, text) for text, is_escape in fragments(data)]
+
+
+def show_at(line: bytes, cursor: int, style: str = "") -> tuple[StyleAndTextTuples, int]:
+    """Return a line as `show` does, and the cursor's place in it as it is shown.
+
+    `cursor` is a number of cells from the start of the line (`Lines.cursor`). The place is a number
+    of characters of what is shown, as prompt_toolkit counts them. In the middle of a wide character
+    it is before that character.
+    """
+    cells = cells_of(line)
+    while 0 < cursor < len(cells) and not cells[cursor]:
+        cursor -= 1
+    return show(line, style), fragment_list_len(show(to_bytes("".join(cells[:cursor]))))
 
 
 def show_lines(lines: Iterable[bytes]) -> StyleAndTextTuples:
@@ -33,6 +55,10 @@ def show_lines(lines: Iterable[bytes]) -> StyleAndTextTuples:
     shown: StyleAndTextTuples = []
     plain: list[str] = []  # text since the last escape, joined to one fragment for speed
     for line in lines:
+        if isinstance(line, StyledLine):
+            shown += [("", "".join(plain)), *show(line)]
+            plain = ["\n"]
+            continue
         for text, is_escape in fragments(line):
             if is_escape:
                 shown += [("", "".join(plain)), ("class:escape", text)]

@@ -84,14 +84,14 @@ _ENDS_OF_CR: Final = {True: END_OF_CR, False: (b"\n",)}  # by `nul_after_cr`
 _CR_OR_LF: Final = re.compile(rb"[\r\n]")
 
 
-def to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:
-    """Return `data` with each LF replaced by CR LF. An LF that follows a CR is left unchanged.
+def replace_lf(data: bytes, line_end: bytes = b"\r\n", *, after_cr: bool = False) -> bytes:
+    """Return `data` with each LF, and each CR LF, replaced by `line_end`: CR LF or CR.
 
-    Set `after_cr` if the byte before `data` was a CR.
+    Set `after_cr` if the byte before `data` was a CR. An LF at the start then belongs to that CR.
     """
     if after_cr and data.startswith(b"\n"):
-        return b"\n" + to_crlf(data[1:])
-    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return line_end[1:] + replace_lf(data[1:], line_end)
+    return data.replace(b"\r\n", b"\n").replace(b"\n", line_end)
 
 
 def line_ends_to_crlf(data: bytes, *, after_cr: bool = False) -> bytes:

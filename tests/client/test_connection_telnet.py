@@ -127,7 +127,7 @@ def test_a_peer_without_telnet_is_untouched_both_ways(mode):
         (IAC + DO + UNKNOWN, IAC + WONT + UNKNOWN),
         (IAC + WILL + UNKNOWN, IAC + DONT + UNKNOWN),
         (IAC + WILL + ECHO + IAC + WILL + SGA, IAC + DO + ECHO + IAC + DO + SGA),
-        (IAC + DO + TIMING_MARK, IAC + WILL + TIMING_MARK),
+        (IAC + DO + TIMING_MARK, IAC + WONT + TIMING_MARK),
     ],
     ids=in_words,
 )
@@ -150,7 +150,7 @@ def test_an_answer_stands_before_the_data_that_is_sent_after_it():
                 await peer.say(IAC + DO + TIMING_MARK + b"?")
                 assert await telnet.receive() == b"?"
                 assert await telnet.send(b"\xff")
-                await peer.hears(IAC + WILL + TIMING_MARK + IAC + IAC)
+                await peer.hears(IAC + WONT + TIMING_MARK + IAC + IAC)
 
     asyncio.run(main())
 

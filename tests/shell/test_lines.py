@@ -9,13 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from echoproto.shell.lines import (
-    MAX_BEYOND_END,
-    MAX_LINE,
-    MAX_SEQUENCE,
-    PlainLines,
-    TerminalLines,
-)
+from echoproto.shell.lines import MAX_LINE, MAX_SEQUENCE, PlainLines, TerminalLines
+from echoproto.shell.row import MAX_BEYOND_END, runs_of
 from echoproto.shell.view import show, show_lines
 
 KINDS = pytest.mark.parametrize("kind", [PlainLines, TerminalLines])
@@ -137,6 +132,27 @@ def test_of_a_plain_line_that_is_too_long_nothing_is_lost():
         (b"abc\x1b[Gx", b"xbc"),
         (b"abc\x1b[2Gx", b"axc"),
         (b"abc\x1b[6Gx", b"abc  x"),
+        # H and f also go to a row, E and F to the next and the previous one: it stays this one
+        (b"abc\x1b[Hx", b"xbc"),
+        (b"abc\x1b[7;2Hx", b"axc"),
+        (b"abc\x1b[7;Hx", b"xbc"),
+        (b"abc\x1b[;6fx", b"abc  x"),
+        (b"abc\x1b[Ex", b"xbc"),
+        (b"abc\x1b[2Fx", b"xbc"),
+        (b"abc\x1b[2`x", b"axc"),
+        (b"a\x1b[3ab", b"a   b"),
+        # insert blanks, and characters; erase in place
+        (b"abc\x1b[2D\x1b[@x", b"axbc"),
+        (b"abc\x1b[2D\x1b[2@", b"a  bc"),
+        (b"abc\x1b[@", b"abc"),
+        (b"abc\x1b[4h\x1b[2Dxy\x1b[4l\x1b[Hz", b"zxybc"),
+        (b"abc\x1b[4h\x1bc\rx", b"xbc"),
+        (b"abc\x1b[4;20h\rx", b"xabc"),
+        (b"abc\x1b[24h\rx", b"xbc"),
+        (b"abcd\x1b[3D\x1b[X", b"a cd"),
+        (b"abcd\x1b[3D\x1b[2X", b"a  d"),
+        (b"abcd\x1b[3D\x1b[99X", b"a   "),
+        (b"abc\x1b[2C\x1b[X", b"abc  "),
         # erase: to the end, to the start, all; J as K
         (b"abc\x1b[2D\x1b[K", b"a"),
         (b"abc\x1b[2D\x1b[0K", b"a"),
@@ -161,6 +177,9 @@ def test_of_a_plain_line_that_is_too_long_nothing_is_lost():
         ("日\r\x1b[2Cx".encode(), "日x".encode()),
         ("日\x1b[5Gx".encode(), "日  x".encode()),
         ("日\tx".encode(), "日      x".encode()),
+        ("日本\x1b[3D\x1b[@".encode(), "   本".encode()),
+        ("日本\x1b[4D\x1b[X".encode(), "  本".encode()),
+        ("a日\x1b[4h\ré".encode(), "éa日".encode()),
         # an accent has no width of its own
         ("e\u0301\x1b[Dx".encode(), b"x"),
         ("e\u0301\r\x1b[Cx".encode(), "e\u0301x".encode()),
@@ -178,7 +197,7 @@ def test_a_line_is_what_it_would_be_on_a_terminal(written, line):
     [
         b"\x1b[31m", b"\x1b[0m", b"\x1b[m", b"\x1b[1;31;42m", b"\x1b[38:2::1:2:3m",
         b"\x1b[?25l", b"\x1b[?7h", b"\x1b[?2004h", b"\x1b[>c", b"\x1b[c", b"\x1b[6n", b"\x1b[!p",
-        b"\x1b[1;24r", b"\x1b[A", b"\x1b[5B", b"\x1b[3;4H", b"\x1b[s", b"\x1b[u", b"\x1b[2 q",
+        b"\x1b[1;24r", b"\x1b[A", b"\x1b[5B", b"\x1b[s", b"\x1b[u", b"\x1b[2 q",
         b"\x1b]0;title\x07", b"\x1b]0;title\x1b\\", b"\x1b]8;;http://x/\x1b\\",
         b"\x1b]52;c;eA==\x07",
         b"\x1bPq#0\x1b\\", b"\x1b_x\x1b\\", b"\x1b^x\x1b\\", b"\x1bXx\x1b\\", b"\x1b]\x07",
@@ -241,6 +260,64 @@ def test_what_may_begin_a_sequence_is_not_lost_at_the_next_bytes():
     assert lines.feed(b"[31mred\x1b[0m\n") == [b"red"]
 
 
+# Colours, and the cursor
+
+
+def styled(*chunks):
+    """The runs of each line, and last those of the start of the one that has no end."""
+    lines = TerminalLines()
+    ended = [line for chunk in chunks for line in lines.feed(chunk)]
+    return [*map(runs_of, ended), runs_of(lines.take())]
+
+
+def test_colours_are_the_styles_of_the_text_that_is_written_in_them():
+    assert styled(b"a\x1b[1;31mb\x1b[0mc\n\x1b[32m") == [
+        (("", b"a"), ("ansired bold", b"b"), ("", b"c")),
+        (("", b""),),
+    ]
+
+
+def test_a_colour_continues_over_line_ends_and_over_a_start_that_is_taken():
+    lines = TerminalLines()
+    first, second = lines.feed(b"\x1b[31ma\nb\nlogin: ")
+    assert (runs_of(first), runs_of(second)) == ((("ansired", b"a"),), (("ansired", b"b"),))
+    assert runs_of(lines.take()) == (("ansired", b"login: "),)
+    lines.feed(b"c\x1bcd")
+    assert runs_of(lines.start) == (("ansired", b"c"), ("", b"d"))
+
+
+def test_what_is_overwritten_and_erased_loses_its_style():
+    assert styled(b"\x1b[31mabcd\x1b[0m\rx\x1b[2C\x1b[X") == [
+        (("", b"x"), ("ansired", b"bc"), ("", b" "))
+    ]
+    assert styled(b"\x1b[7mab\x1b[3C\x1b[K") == [(("reverse", b"ab"), ("", b"   "))]
+
+
+def test_plain_lines_have_no_colours():
+    lines = PlainLines()
+    (line,) = lines.feed(b"\x1b[31mred\nnext")
+    assert type(line) is bytes
+    assert line == b"\x1b[31mred"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "cursor"),
+    [
+        (PlainLines, b"ab\nabc", 3),
+        (PlainLines, "日\x07e\u0301".encode(), 4),
+        (PlainLines, b"", 0),
+        (TerminalLines, b"abc\x1b[2D", 1),
+        (TerminalLines, "日本\b\b".encode(), 2),
+        (TerminalLines, b"a\x1b[3C", 4),
+        (TerminalLines, b"abc\n", 0),
+    ],
+)
+def test_the_cursor_is_counted_in_cells(kind, written, cursor):
+    lines = kind()
+    lines.feed(written)
+    assert lines.cursor == cursor
+
+
 # However it is cut
 
 PIECES = st.one_of(
@@ -248,7 +325,9 @@ PIECES = st.one_of(
         b"\x1b", b"\x1b[", b"\x1b[3", b"C", b"D", b"G", b"J", b"K", b"P", b"m", b"\x1b[C",
         b"\x1b[4D",
         b"\x1b[2G", b"\x1b[K", b"\x1b[1K", b"\x1b[2K", b"\x1b[J", b"\x1b[P", b"\x1b[2P", b"\x1b[9C",
-        b"\x1b[31m", b"\x1b]0;", b"\x07", b"\x1b\\", b"\x1b]", b"\x1bP", b"\x1b(", b"B", b"7", b";",
+        b"\x1b[31m", b"\x1b[m", b"\x1b[1;38:5:9m", b"@", b"X", b"H", b"\x1b[4h", b"\x1b[3@",
+        b"\x1b[2X", b"\x1b[;5H", b"\x1bc",
+        b"\x1b]0;", b"\x07", b"\x1b\\", b"\x1b]", b"\x1bP", b"\x1b(", b"B", b"7", b";",
         b"\r", b"\n", b"\r\n", b"\b", b"\t", b"\0", b"\r\0", b" ", b"text", b"\xff", b"\x9b",
         b"\x7f",
         b"\xc2\x9b", "日".encode(), b"\xe6", b"\x97\xa5", "é".encode(), "e\u0301".encode(),
@@ -273,9 +352,11 @@ def cut(data, places):
 def test_however_it_is_cut_the_lines_are_the_same_and_act_on_no_terminal(data, places):
     whole, pieces, bytewise = TerminalLines(), TerminalLines(), TerminalLines()
     expected = whole.feed(data)
-    assert [line for piece in cut(data, places) for line in pieces.feed(piece)] == expected
-    assert [line for byte in data for line in bytewise.feed(bytes([byte]))] == expected
-    assert pieces.start == bytewise.start == whole.start
+    of_pieces = [line for piece in cut(data, places) for line in pieces.feed(piece)]
+    bytes_of = [line for byte in data for line in bytewise.feed(bytes([byte]))]
+    assert [*map(runs_of, of_pieces)] == [*map(runs_of, bytes_of)] == [*map(runs_of, expected)]
+    assert runs_of(pieces.start) == runs_of(bytewise.start) == runs_of(whole.start)
+    assert pieces.cursor == bytewise.cursor == whole.cursor
     for line in [*expected, whole.start]:
         assert b"\n" not in line
         assert not acts(shown(line))

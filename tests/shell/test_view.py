@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.layout.processors import TransformationInput
 
-from echoproto.shell.view import EscapeProcessor, encodable, show, show_lines
+from echoproto.shell.row import StyledLine, cells_of
+from echoproto.shell.view import EscapeProcessor, encodable, show, show_at, show_lines
 from in_shell import ENTER, LEFT, in_shell
 
 
@@ -21,6 +23,55 @@ def test_what_is_no_text_is_escaped_in_a_colour_of_its_own():
         ("class:sent", "[2Jb"),
         ("class:escape", "\\xff"),
     ]
+
+
+COLOURED = StyledLine([("ansired", b"r\x07"), ("", b"plain")])
+
+
+def test_a_line_is_shown_in_its_styles_and_what_is_escaped_in_none_of_them():
+    assert [(style.split(), text) for style, text in show(COLOURED, "class:sent")] == [
+        (["class:sent", "ansired"], "r"),
+        (["class:escape"], "\\x07"),
+        (["class:sent"], "plain"),
+    ]
+
+
+def test_a_line_in_colours_leaves_the_lines_around_it_as_they_are():
+    shown = [(style.strip(), text) for style, text in show_lines([b"a", COLOURED, b"b"]) if text]
+    assert shown == [
+        ("", "a\n"),
+        ("ansired", "r"),
+        ("class:escape", "\\x07"),
+        ("", "plain"),
+        ("", "\nb\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "cursor", "before"),
+    [
+        (b"abc", 0, ""),
+        (b"abc", 2, "ab"),
+        (b"abc", 3, "abc"),
+        (b"a\x07b", 2, "a\\x07"),
+        ("a日b".encode(), 1, "a"),
+        ("a日b".encode(), 2, "a"),
+        ("a日b".encode(), 3, "a日"),
+        ("e\u0301x".encode(), 1, "e\u0301"),
+        (b"a\tb", 2, "a       "),
+        (COLOURED, 4, "r\\x07pl"),
+    ],
+)
+def test_the_cursor_is_shown_where_it_is_in_the_line(line, cursor, before):
+    shown, place = show_at(line, cursor, "class:sent")
+    assert shown == show(line, "class:sent")
+    assert text_of(shown)[:place] == before
+
+
+@given(st.binary())
+def test_a_cursor_at_the_end_is_shown_at_the_end(line):
+    shown, place = show_at(line, len(cells_of(line)))
+    assert place == len(text_of(shown))
 
 
 def test_plain_lines_are_one_fragment_however_many_they_are():

@@ -1,4 +1,4 @@
-"""Converting line ends to CR LF, however the data is cut."""
+"""Converting line ends to CR LF or CR, however the data is cut."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from echoproto.wire.framing import line_ends_to_crlf, to_crlf
+from echoproto.wire.framing import line_ends_to_crlf, replace_lf
 from line_streams import chunked
 
 
-@given(chunked())
-def test_lf_becomes_cr_lf_and_cr_lf_stays(chunks):
+@given(chunked(), st.sampled_from([b"\r\n", b"\r"]))
+def test_lf_and_cr_lf_become_the_line_end(chunks, line_end):
     converted, after_cr = b"", False
     for chunk in filter(None, chunks):
-        converted += to_crlf(chunk, after_cr=after_cr)
+        converted += replace_lf(chunk, line_end, after_cr=after_cr)
         after_cr = chunk.endswith(b"\r")
-    assert converted == re.sub(rb"(?<!\r)\n", b"\r\n", b"".join(chunks))
+    assert converted == re.sub(rb"\r?\n", line_end, b"".join(chunks))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_lf_becomes_cr_lf_and_cr_lf_stays(chunks):
     ],
 )
 def test_converting_lf_one_by_one(data, after_cr, converted):
-    assert to_crlf(data, after_cr=after_cr) == converted
+    assert replace_lf(data, after_cr=after_cr) == converted
 
 
 @given(chunked())

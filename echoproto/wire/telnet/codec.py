@@ -10,8 +10,8 @@ The rules (RFC 854 and RFC 855, unless another RFC is named):
 - Unless BINARY (RFC 856) is in effect, CR NUL is received as CR, and CR LF stays CR LF. Both are
   line ends (RFC 1123, section 3.3.1), and `framing` accepts both. A CR that no LF follows is sent
   as CR NUL.
-- TIMING-MARK (RFC 860) is answered in its place among the data. AYT is answered there too, with
-  text.
+- Each DO TIMING-MARK (RFC 860) is answered in its place among the data: with WILL if the Policy
+  lists it, and with WONT otherwise. AYT is answered there too, with text.
 - All replies together exceed the bytes received by at most MAX_REPLY_EXCESS bytes. The reply to a
   negotiation is as long as the request. Any other reply that would exceed the bound is omitted.
 
@@ -70,6 +70,7 @@ Replies are joined up to the next event, and a flood of negotiation has no event
 _IAC: Final = int(Command.IAC)
 _SE, _AYT, _SB = map(int, (Command.SE, Command.AYT, Command.SB))
 _CR, _LF = 0x0D, 0x0A
+_ECHO: Final = int(Option.ECHO)
 _ESCAPED_IAC: Final = b"\xff\xff"
 _IAC_SE: Final = bytes([Command.IAC, Command.SE])
 _NEGOTIATION_START: Final = {
@@ -102,6 +103,7 @@ class TelnetCodec(Layer):
         "_ended",
         "_events",
         "_negotiation",
+        "_offers_echo",
         "_open_cr",
         "_replied",
         "_reply",
@@ -127,6 +129,7 @@ class TelnetCodec(Layer):
         self._negotiation = Negotiation(policy)
         self._scanner = Scanner(mode)
         self._after_cr = False  # the last data ended with CR: a following NUL belongs to it
+        self._offers_echo = False  # whether the peer last sent WILL ECHO, and not WONT ECHO
         self._open_cr = False  # the last data that was sent ended with CR: a NUL or LF must follow
         self._subnegotiation: bytearray | None = None  # the start of an unfinished subnegotiation
         self._events: deque[Event] = deque()
@@ -240,14 +243,18 @@ class TelnetCodec(Layer):
     def line_end(self) -> bytes:
         """The data to send for a typed Enter.
 
-        CR LF (RFC 1123, section 3.3.1), or a bare CR for a peer that takes each key by itself: one
-        on which both ECHO and SGA are in effect. `send` changes that CR to CR NUL.
+        CR LF (RFC 1123, section 3.3.1), or a bare CR for a peer that takes each key by itself. One
+        that echoes does so if it sends no go-ahead (SGA); `send` changes that CR to CR NUL. In
+        BINARY, which has no convention for line ends (RFC 1123, section 3.2.7), a CR LF would be
+        two keys to every peer that has offered to echo, even if this end has refused the offer.
         """
         return b"\r" if self._takes_keys else b"\r\n"
 
     @property
     def _takes_keys(self) -> bool:
         """Whether the peer takes each key by itself, and must not wait for the NUL of an Enter."""
+        if self.is_on(Side.LOCAL, Option.BINARY):
+            return self._offers_echo
         return self.is_on(Side.REMOTE, Option.ECHO) and self.is_on(Side.REMOTE, Option.SGA)
 
     def command(self, command: int) -> bytes:
@@ -362,9 +369,12 @@ class TelnetCodec(Layer):
 
     def _handle_negotiation(self, command: int, option: int) -> None:
         if option in EACH_TIME and command == Command.DO:
-            self._add_reply(bytes([Command.IAC, Command.WILL, option]))
+            verb = NEGOTIATION_COMMAND[Side.LOCAL, option in self._negotiation.policy.local]
+            self._add_reply(bytes([Command.IAC, verb, option]))
             return
         side, on = NEGOTIATION_MEANING[command]
+        if option == _ECHO and side is Side.REMOTE:
+            self._offers_echo = on
         outcome = self._negotiation.received(side, option, on=on)
         self._add_reply(self._apply(side, option, outcome))
         if outcome.changed_to:

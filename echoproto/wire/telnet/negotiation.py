@@ -139,14 +139,15 @@ _TRANSITIONS: Final = {
 class Negotiation:
     """The state of every option, on each side.
 
-    `in_effect` has the options that are in effect on each side. `turns` counts how often the peer
-    has enabled each option: clear it when data arrives, which shows that the peer is not in a loop.
+    `policy` lists the options to agree to. `in_effect` has the options that are in effect on each
+    side. `turns` counts how often the peer has enabled each option: clear it when data arrives,
+    which shows that the peer is not in a loop.
     """
 
-    __slots__ = ("_policy", "_states", "in_effect", "turns")
+    __slots__ = ("_states", "in_effect", "policy", "turns")
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+        self.policy = policy
         self.in_effect: dict[Side, set[int]] = {side: set() for side in Side}
         self._states: dict[tuple[Side, int], _State] = {}  # an option not listed is NO
         self.turns: dict[tuple[Side, int], int] = {}
@@ -164,7 +165,7 @@ class Negotiation:
         if not on:
             return self._transition(side, option, _STOPPED)
         turns = self.turns.get((side, option), 0)
-        agreed = option in self._policy.of(side) and turns < MAX_TURNS
+        agreed = option in self.policy.of(side) and turns < MAX_TURNS
         outcome = self._transition(side, option, _AGREED if agreed else _REFUSED)
         if outcome.changed_to:
             self.turns[side, option] = turns + 1

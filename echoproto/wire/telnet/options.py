@@ -99,7 +99,10 @@ class Entry:
     callback: str = ""
     """The protocol's method that is called with the value."""
     each_time: bool = False
-    """Whether each DO is answered with WILL, in its place among the data, and has no state."""
+    """Whether each DO is answered by itself, in its place among the data, and has no state.
+
+    The answer is WILL if `local` is agreed to, and WONT otherwise.
+    """
 
 
 # TTYPE, RFC 1091
@@ -165,7 +168,11 @@ class Option(IntEnum):
         local=SideEntry(Role.CLIENT, "sends no go-ahead"),
         remote=SideEntry(Role.CLIENT, "sends no go-ahead"),
     )
-    TIMING_MARK = Entry(number=6, rfc=860, each_time=True)
+    # No client agrees: inetutils-telnetd asks for a mark to find clients in "kludge line mode", and
+    # takes SGA back from one that answers WILL. plink, busybox and tf answer WONT too.
+    TIMING_MARK = Entry(
+        number=6, rfc=860, local=SideEntry(Role.SERVER, "answers timing marks"), each_time=True
+    )
     TTYPE = Entry(
         number=24,
         rfc=1091,
@@ -203,7 +210,7 @@ _SIDE_ENTRIES: Final = {
 }
 
 EACH_TIME: Final = frozenset(number for number, entry in _ENTRIES.items() if entry.each_time)
-"""The options whose every DO is answered; they have no state."""
+"""The options of which each DO is answered by itself; they have no state."""
 
 ANSWERS: Final = {
     number: [

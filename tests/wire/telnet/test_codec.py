@@ -21,8 +21,14 @@ from echoproto.wire.telnet.commands import (
     SubnegotiationReceived,
     TelnetStarted,
 )
-from echoproto.wire.telnet.negotiation import MAX_TURNS, Side
-from echoproto.wire.telnet.options import EACH_TIME, SERVER_POLICY, SHELL_POLICY, Option
+from echoproto.wire.telnet.negotiation import MAX_TURNS, Policy, Side
+from echoproto.wire.telnet.options import (
+    EACH_TIME,
+    PIPE_POLICY,
+    SERVER_POLICY,
+    SHELL_POLICY,
+    Option,
+)
 from telnet_bytes import (
     AYT,
     BINARY,
@@ -168,6 +174,20 @@ def test_enter_is_cr_nul_only_to_a_peer_that_takes_each_key_by_itself():
     assert one.line_end == b"\r\n"
 
 
+@pytest.mark.parametrize("of", [SHELL_POLICY, PIPE_POLICY])
+def test_in_binary_enter_is_cr_to_a_peer_that_offers_to_echo(of):
+    one = codec(of)
+    received(one, IAC + DO + BINARY)
+    assert one.line_end == b"\r\n"
+    received(one, IAC + WILL + ECHO)  # which only a person agrees to
+    assert one.is_on(Side.REMOTE, Option.ECHO) is (of is SHELL_POLICY)
+    assert one.send(one.line_end) == b"\r"
+    received(one, IAC + DONT + BINARY)
+    assert one.line_end == b"\r\n"
+    received(one, IAC + DO + BINARY + IAC + WONT + ECHO)
+    assert one.line_end == b"\r\n"
+
+
 # Commands
 
 
@@ -194,6 +214,12 @@ def test_timing_mark_is_answered_each_time_in_its_place():
         *[DataReceived(b"b"), yes],
     ]
     assert not codec().options(Side.LOCAL)
+
+
+@pytest.mark.parametrize("of", [SHELL_POLICY, PIPE_POLICY, Policy()])
+def test_timing_mark_is_refused_each_time_where_the_policy_does_not_list_it(of):
+    mark, no = IAC + DO + TIMING_MARK, Reply(IAC + WONT + TIMING_MARK)
+    assert events_of(mark + b"a" + mark, of=of) == [no, DataReceived(b"a"), no]
 
 
 def test_what_is_said_without_being_asked_about_timing_mark_is_no_state():

@@ -81,7 +81,12 @@ def test_the_server_lets_the_client_edit_lines_and_a_person_lets_the_server_echo
     assert Option.ECHO not in PIPE_POLICY.local | PIPE_POLICY.remote | SHELL_POLICY.local
 
 
-def test_timing_mark_is_answered_each_time_and_is_no_state():
+def test_only_the_server_answers_timing_marks_and_they_are_no_state():
+    assert [of.local & EACH_TIME for of in (SERVER_POLICY, PIPE_POLICY, SHELL_POLICY)] == [
+        {Option.TIMING_MARK},
+        set(),
+        set(),
+    ]
     assert Option.TIMING_MARK in EACH_TIME
     one = TelnetCodec(SERVER_POLICY)
     mark, yes = IAC + DO + TIMING_MARK, IAC + WILL + TIMING_MARK
