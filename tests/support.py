@@ -36,6 +36,7 @@ PACKAGES = {
     "telnet": "inetutils-telnet",
     "telnetd": "inetutils-telnetd",
     "tmux": "tmux",
+    "tshark": "tshark",
     "xdotool": "xdotool",
     "xkbcomp": "x11-xkb-utils",
 }

@@ -15,7 +15,7 @@ needed. Three rules govern sending:
 - While more than MAX_QUEUED bytes of replies are pending, the connection receives nothing. A peer
   that sends requests and never reads the replies makes no progress.
 
-`opening` is below this module. `pipe`, `ping` and the shell are above it.
+`opening`, `stream` and `tapping` are below this module. `pipe`, `ping` and the shell are above it.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ from typing import TYPE_CHECKING, Final
 from echoproto.client.network_errors import connecting, tls_errors
 from echoproto.client.opening import open_socket
 from echoproto.client.stream import Stream
+from echoproto.client.tapping import open_tap
 from echoproto.client.target import Target
-from echoproto.client.tls import tls_context
+from echoproto.client.tls import tls_context, tls_reason
 from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.wire.layer import DataReceived, Ended, Layer, Pipeline, Reply
-from echoproto.wire.tls import TLS
+from echoproto.wire.tap import TapLayer, WireKind
+from echoproto.wire.tls import TLS, HandshakeCompleted
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
     from typing import NamedTuple
 
+    from echoproto.wire.tap import Tap, WireEvent
     from echoproto.wire.telnet.codec import TelnetCodec
 
 MAX_QUEUED: Final = 64 * 1024
@@ -57,6 +60,7 @@ async def connect(
     insecure: bool = False,
     telnet: TelnetCodec | None = None,
     on_event: Callable[[NamedTuple], object] = ignore,
+    on_wire: Callable[[WireEvent], object] | None = None,
 ) -> AsyncIterator[ClientConnection]:
     """Connect to `target` and return a `ClientConnection`, as an asynchronous context manager.
 
@@ -66,6 +70,10 @@ async def connect(
     `timeout` limits the time for connecting, including the TLS handshake, in seconds; None leaves
     the limit to the system. With `insecure`, a TLS connection accepts any certificate. `telnet` and
     `on_event` are passed to `ClientConnection`.
+
+    `on_wire` is called with a `WireEvent` for each call of the socket, as soon as the system has
+    moved the bytes; on TLS, with the decrypted bytes. If it raises an exception, the connection
+    goes on without it, and the event loop's exception handler is called once.
 
     Raises NetworkError if connecting fails or takes longer than `timeout`, TargetError for text
     that is not a target, and OSError if SSL_CERT_FILE or SSL_CERT_DIR names what cannot be read.
@@ -77,7 +85,9 @@ async def connect(
         tls = None
         if context:
             tls = TLS(context, server_side=False, server_hostname=target.server_name)
-        connection = ClientConnection(target, await open_socket(target), tls, telnet, on_event)
+        sock = await open_socket(target)
+        tap = open_tap(on_wire, sock) if on_wire else None
+        connection = ClientConnection(target, sock, tls, telnet, on_event, tap=tap)
         try:
             await connection.shake_hands()
         except BaseException:
@@ -94,7 +104,7 @@ class ClientConnection:
 
     `target` is where it is connected to. `telnet` is the codec through which the data passes, or
     None if the connection does not speak telnet. `on_event` is called with each event that is not
-    data: for example, when telnet enables an option.
+    data: for example, when telnet enables an option. `tap` is told what is on the wire.
     """
 
     def __init__(
@@ -104,12 +114,14 @@ class ClientConnection:
         tls: TLS | None = None,
         telnet: TelnetCodec | None = None,
         on_event: Callable[[NamedTuple], object] = ignore,
+        *,
+        tap: Tap | None = None,
     ) -> None:
         self.target = target
         self.telnet = telnet
-        self.stream = Stream(target, sock)
-        self._tls, self._on_event = tls, on_event
-        layers: list[Layer | None] = [tls, telnet]
+        self.stream = Stream(target, sock, tap)
+        self._tls, self._on_event, self._tap = tls, on_event, tap
+        layers: list[Layer | None] = [tls, TapLayer(tap) if tls and tap else None, telnet]
         self._pipeline = Pipeline([layer for layer in layers if layer is not None])
         self._events = self._pipeline.receive(b"")
         self._received: list[bytes] = []
@@ -245,21 +257,29 @@ class ClientConnection:
                         self._queued += data
                         if len(self._queued) > MAX_QUEUED:
                             break
-                    case Ended(clean=True):
-                        self._has_ended = True
-                    case Ended():
-                        self._failure = NetworkError(
-                            f"{self.target.name}: it closed without TLS's close_notify: what it "
-                            "sent may have been cut off"
-                        )
+                    case Ended(clean):
+                        self._end_receiving(clean=clean)
                     case _:
+                        if self._tap and self._tls and isinstance(event, HandshakeCompleted):
+                            self._tap.report(WireKind.TLS_ESTABLISHED, text=self._tls.version)
                         self._on_event(event)
         except ssl.SSLError as error:
             self._failure = error
+            if self._tap:
+                self._tap.report(WireKind.LOST, text=tls_reason(error))
             if not self._sending.locked():
                 with suppress(OSError):  # if the socket has no room, the peer gets no alert
                     self.stream.send_some(self._take_queued())
         self._flush()
+
+    def _end_receiving(self, *, clean: bool) -> None:
+        wrong = "" if clean else "without TLS's close_notify: what it sent may have been cut off"
+        if self._tap:  # a plain stream has reported it before
+            self._tap.report(WireKind.RECEIVED_EOF, text=wrong)
+        if clean:
+            self._has_ended = True
+        else:
+            self._failure = NetworkError(f"{self.target.name}: it closed {wrong}")
 
     async def _find_events(self) -> None:
         """Send the pending replies if there are too many. Otherwise receive and decode data."""

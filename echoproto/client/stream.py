@@ -3,7 +3,8 @@
 Once `opening` has connected the socket, only this module calls it: everything that is sent and
 received, and every end, passes through a `Stream`. It knows three things that asyncio's socket
 calls do not tell: how much of a write the system has accepted so far, how much of that the peer's
-system has acknowledged, and, after `close`, that this is why nothing works any more.
+system has acknowledged, and, after `close`, that this is why nothing works any more. If there is a
+tap, it learns what each call has moved.
 
 `connection` builds its layers on a `Stream`.
 
@@ -25,11 +26,13 @@ from echoproto.client.descriptors import ready, unread
 from echoproto.client.network_errors import reason
 from echoproto.client.tls import is_tls_alert, tls_hint
 from echoproto.errors import NetworkError
+from echoproto.wire.tap import WireKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from echoproto.client.target import Target
+    from echoproto.wire.tap import Tap
 
 MAX_RECEIVE: Final = 64 * 1024
 """Maximum number of bytes to receive at a time."""
@@ -42,11 +45,14 @@ class Stream:
     """The socket `sock`, which is connected to `target`.
 
     `lost` is the system's error because of which a call failed, or None. Every failure raises
-    NetworkError.
+    NetworkError. `tap` is told how the connection ends and, unless they are encrypted, which bytes
+    each system call has moved.
     """
 
-    def __init__(self, target: Target, sock: socket.socket) -> None:
+    def __init__(self, target: Target, sock: socket.socket, tap: Tap | None = None) -> None:
         self.socket = sock
+        self._tap = tap
+        self._data_tap = None if target.is_tls else tap
         self.lost: OSError | None = None
         self.bytes_sent = self.bytes_received = 0
         self._target, self._name = target, target.name
@@ -68,6 +74,8 @@ class Stream:
     def close(self) -> None:
         """Close the socket. The tasks that wait in `receive` and `send` raise NetworkError."""
         self._is_closed = True
+        if self._tap:
+            self._tap.report(WireKind.CLOSED)
         if not self._waiting:
             self.socket.close()
             return
@@ -105,9 +113,14 @@ class Stream:
         """Return what has arrived, and None if nothing has."""
         with self._errors():
             try:
-                return self.socket.recv(MAX_RECEIVE)
+                data = self.socket.recv(MAX_RECEIVE)
             except BlockingIOError:
                 return None
+        if self._data_tap:
+            self._data_tap.received(data)
+            if not data and not self.lost:
+                self._data_tap.report(WireKind.RECEIVED_EOF)
+        return data
 
     async def send(self, data: bytes) -> bool:
         """Wait until the system has accepted `data`. Return False if the peer has closed."""
@@ -135,12 +148,16 @@ class Stream:
         except BlockingIOError:
             return 0
         self.bytes_sent += count
+        if self._data_tap:
+            self._data_tap.sent(bytes(data[:count]))
         return count
 
     def send_eof(self) -> None:
         """Half-close the socket. If it is lost or closed, do nothing."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
+            if self._data_tap:
+                self._data_tap.report(WireKind.SENT_EOF)
 
     async def acknowledged(self, end: int) -> bool:
         """Wait until the peer's system has acknowledged the first `end` bytes that were sent.
@@ -153,7 +170,7 @@ class Stream:
             left = self.unacknowledged  # read before the error, because a reset may empty it
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error and error != errno.EPIPE:
-                self.lost = OSError(error, os.strerror(error))
+                self._lose(OSError(error, os.strerror(error)))
             # A peer that has closed resets the connection at what follows `end`: that is no loss.
             rest = self.bytes_sent - end
             if left <= rest and (rest or not error):
@@ -169,8 +186,13 @@ class Stream:
         try:
             yield
         except OSError as error:
-            self.lost = error
+            self._lose(error)
             raise self._error(error) from None
+
+    def _lose(self, error: OSError) -> None:
+        self.lost = error
+        if self._tap:
+            self._tap.report(WireKind.LOST, text=reason(error))
 
     def _error(self, error: OSError) -> NetworkError:
         """Return the error to raise, with a hint that takes in what has arrived by now."""

@@ -83,6 +83,12 @@ class TLS(Layer):
         self._pending_error: ssl.SSLError | None = None  # raised in `take`, for `receive` to handle
 
     @property
+    def version(self) -> str:
+        """The version of TLS and the cipher: "TLSv1.3, TLS_AES_256_GCM_SHA384"; "" before that."""
+        cipher = self._tls.cipher()
+        return f"{self._tls.version()}, {cipher[0]}" if cipher else ""
+
+    @property
     def pending(self) -> int:
         """Number of bytes passed to `send` that cannot be encrypted yet.
 
