@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NetworkError,
         NotTelnetError,
         ProxyHeaderError,
+        SessionFileError,
         TargetError,
     )
     from echoproto.reactor.reactor import install as install_reactor
@@ -55,6 +56,7 @@ __all__ = [
     "ProxyHeaderError",
     "Registry",
     "ServerConnection",
+    "SessionFileError",
     "Side",
     "Target",
     "TargetError",
@@ -81,6 +83,7 @@ _HOMES: Final = {
     "ProxyHeaderError": "errors",
     "Registry": "server.registry",
     "ServerConnection": "server.connection",
+    "SessionFileError": "errors",
     "Side": "wire.telnet.negotiation",
     "Target": "client.target",
     "TargetError": "errors",

@@ -6,6 +6,7 @@
     ├── NetworkError        the network or the peer failed
     ├── NotTelnetError      telnet was asked of a connection that is not telnet; also a ValueError
     ├── ProxyHeaderError    a connection did not begin with a valid PROXY header; also a ValueError
+    ├── SessionFileError    a file is not a session that can be replayed; also a ValueError
     └── TargetError         the text does not name a place to connect to; also a ValueError
 
 Each message is one line for a person: what was wrong, where, and what would be right. A wrong
@@ -51,6 +52,13 @@ class ProxyHeaderError(EchoprotoError, ValueError):
     """A connection behind `haproxy:` did not begin with a valid PROXY header.
 
     It is the reason for which the connection was closed. The message quotes what arrived.
+    """
+
+
+class SessionFileError(EchoprotoError, ValueError):
+    """A file is not a session that can be replayed.
+
+    The message names the file and the line, and says what would be right.
     """
 
 

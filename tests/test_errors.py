@@ -21,6 +21,7 @@ def test_every_error_is_in_the_tree_and_public():
         (errors.LineTooLongError, ValueError),
         (errors.NotTelnetError, ValueError),
         (errors.ProxyHeaderError, ValueError),
+        (errors.SessionFileError, ValueError),
         (errors.TargetError, ValueError),
     ],
 )

@@ -14,10 +14,12 @@ import click
 
 from echoproto.cli import options
 from echoproto.cli.run import STDERR, is_terminal, run
+from echoproto.cli.session_files import check_values, read_session, set_option, target_of
 
 if TYPE_CHECKING:
     from echoproto.client.bench import Bench
     from echoproto.client.load import Load
+    from echoproto.client.session_load import SessionLoad
     from echoproto.client.target import Target
 
 MAX_DURATION: Final = 50_000
@@ -34,7 +36,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 
 
 @click.command()
-@options.target_argument
+@options.optional_target_argument
 @options.wait_option
 @options.insecure_option
 @click.option(
@@ -84,6 +86,15 @@ MAX_IN_FLIGHT: Final = 1 << 30
     "rate whether or not the server keeps up, and latency counts from the time when a message was "
     "due. By default, a message is sent for each one that comes back.",
 )
+@click.option(
+    "--session",
+    "session_name",
+    type=click.Path(),
+    metavar="FILE",
+    help="Run this session file again and again on each connection, in place of an echo. One run "
+    "is a message. If the server speaks first or a side ends, each run has a new connection.",
+)
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
 @click.option(
     "--plot",
@@ -93,7 +104,7 @@ MAX_IN_FLIGHT: Final = 1 << 30
 )
 def bench(
     *,
-    target: Target,
+    target: Target | None,
     wait: float | None,
     insecure: bool,
     connections: int,
@@ -102,15 +113,24 @@ def bench(
     crlf: bool,
     duration: float,
     rate: float | None,
+    session_name: str | None,
+    values: dict[str, bytes],
     as_json: bool,
     plot: str | None,
 ) -> None:
     """Put load on TARGET, an echo server. Check every byte, and measure throughput and latency."""
+    session = _session(session_name, values)
+    if target is None:
+        if session is None:
+            raise click.UsageError("Missing argument 'TARGET'.")
+        target = target_of(session.session)
     if target.is_telnet:
         raise click.UsageError(
             f"{target}: telnet may change bytes, but bench checks every byte; give tcp:// or tls://"
         )
     options.check_insecure(target, insecure=insecure)
+    if session and target.is_tls and session.half_closes:
+        raise click.UsageError(f"--session {session_name}: bench cannot half-close TLS")
     line_end = b"\r\n" if crlf else b"\n"
     if size < len(line_end):
         raise click.UsageError(f"--size {size} leaves no room for CR LF; give 2 or more")
@@ -125,8 +145,26 @@ def bench(
     from echoproto.client.load import Load
 
     load = Load(connections, depth, size, line_end, rate, duration)
-    benching = Bench(target, load, wait=wait, insecure=insecure)
+    benching = Bench(target, load, wait=wait, insecure=insecure, session=session)
     run(_bench(benching, target, load, as_json=as_json, plot=plot), fast=True)
+
+
+def _session(name: str | None, values: dict[str, bytes]) -> SessionLoad | None:
+    """Return the session to run. Raises click.UsageError for an option that it excludes."""
+    if name is None:
+        if values:
+            raise click.UsageError("--set has an effect only with --session")
+        return None
+    for option in options.given(["depth", "size", "crlf", "rate"]).values():
+        raise click.UsageError(f"{option} has no effect with --session, which has its own lines")
+    from echoproto.client.session_load import SessionLoad
+
+    session = read_session(name)
+    check_values(values, [session])
+    try:
+        return SessionLoad(session, values)
+    except ValueError as error:
+        raise click.UsageError(f"--session {name}: {error}") from None
 
 
 def _check_plot(file: str) -> None:

@@ -15,7 +15,9 @@ COMMANDS: Final = {
     "bench": "Put load on an echo server: check every byte, measure the speed.",
     "connect": "Open a shell or a pipe on TARGET (the default command).",
     "ping": "Measure how long a server takes to answer a line.",
+    "replay": "Replay session files, and print the first difference.",
     "send": "Send files to TARGET and print what comes back.",
+    "show": "Print session files as the bytes on the wire.",
 }
 """The commands and their short help. The module `echoproto.cli.NAME` defines the command NAME."""
 

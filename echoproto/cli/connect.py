@@ -55,7 +55,8 @@ def connect(
             return
         options.check_insecure(target, insecure=given["insecure"])
         from echoproto.shell.app import Options, run_shell
-        from echoproto.shell.settings import LINE_ENDS, Settings
+        from echoproto.shell.settings import Settings
+        from echoproto.wire.framing import LINE_ENDS
 
         options.telnet_mode(given["telnet"], target, "auto")  # refuses what contradicts the target
         settings = Settings(line_end=LINE_ENDS.get(eol or ""))

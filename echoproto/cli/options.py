@@ -97,14 +97,19 @@ def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     return _parse(take_target, words)
 
 
+def only_target(words: Sequence[str]) -> Target:
+    """Parse the target that `words` are. Raises click.UsageError if they are none."""
+    from echoproto.client import target
+
+    return _parse(target.only_target, words)
+
+
 def _only_target(
     context: click.Context, _: click.Parameter, words: Sequence[str]
 ) -> Target | Sequence[str] | None:
-    from echoproto.client.target import only_target
-
     if context.resilient_parsing:  # for completion, which wants to know whether there are any
         return words
-    return _parse(only_target, words) if words else None
+    return only_target(words) if words else None
 
 
 def _parse(parse: Callable[[Sequence[str]], T], words: Sequence[str]) -> T:

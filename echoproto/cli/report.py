@@ -142,6 +142,11 @@ def _plot_throughput(axes: Axes, samples: Sequence[tuple[float, int]]) -> None:
 
 
 def _heading(result: Result) -> str:
+    if result.session:
+        return (
+            f"{result.target}: {result.connections:,} connections, a message is one run of "
+            f"{result.session}, {result.duration:.1f} s"
+        )
     rate = f", {result.rate:,g} messages/s due" if result.rate else ""
     return (
         f"{result.target}: {result.connections:,} connections, depth {result.depth:,}, "

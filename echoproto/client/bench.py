@@ -4,7 +4,8 @@
 - When the duration is over, no more messages are sent. The server then has ANSWER_TIMEOUT seconds
   to answer those that are in flight.
 
-`load` sends and checks the messages of one connection, and `latency` records the times.
+`load` sends and checks the messages of one connection, or `session_load` runs a session file on it;
+`latency` records the times.
 `cli.bench` runs a `Bench` and shows its `Result`.
 """
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Final, cast
 from echoproto.client import limits
 from echoproto.client.load import ClosedLoop, OpenLoop, Tally, Text
 from echoproto.client.opening import open_transport
+from echoproto.client.session_load import SessionLoop
 from echoproto.client.stalls import StallMeter
 from echoproto.client.tls import tls_context, tls_hint
 from echoproto.errors import NetworkError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from echoproto.client.load import Load
+    from echoproto.client.session_load import SessionLoad
     from echoproto.client.target import Target
 
 ANSWER_TIMEOUT: Final = 5.0
@@ -55,7 +58,8 @@ class Result:
     that were sent and did not come back, and `unsent_bytes` those that were due and never left this
     program. If the run was interrupted, what is outstanding on open connections counts as neither.
     `longest_stall` is the longest time in which this program itself stood still: latencies up to
-    that may be its own.
+    that may be its own. `session` is the name of the session file that was the load, or None. A
+    message is then one run of it, and `depth`, `size` and `rate` have no meaning.
     """
 
     target: str
@@ -75,11 +79,13 @@ class Result:
     latency: dict[str, float | None]
     cpu_seconds: float
     longest_stall: float
+    session: str | None = None
 
 
 class Bench:
     """One run of `load` on `target`.
 
+    With a `session`, that is what the connections run; `load` has their number and the duration.
     `wait` limits the time for opening each connection, in seconds. With `insecure`, a TLS
     connection accepts any certificate.
     """
@@ -91,6 +97,7 @@ class Bench:
         *,
         wait: float | None = None,
         insecure: bool = False,
+        session: SessionLoad | None = None,
     ) -> None:
         self.has_begun = False
         """Whether the clock has started."""
@@ -98,13 +105,14 @@ class Bench:
         """Called regularly, with the seconds since the start and the number of answers so far."""
         self.samples: list[tuple[float, int]] = [(0.0, 0)]
         """Points of (seconds since the start, number of answered messages)."""
-        self._target, self._load = target, load
+        self._target, self._load, self._session = target, load, session
+        self._address = target  # where to connect to
         self._wait = wait
         self._insecure = insecure
         self._tls: ssl.SSLContext | None = None
         self._tally, self._stalls = Tally(), StallMeter()
         self.latencies = self._tally.latencies
-        self._connections: list[ClosedLoop] = []
+        self._connections: list[ClosedLoop | SessionLoop] = []
         self._start = self._end = self._cpu = 0.0
         self._lost = self._unsent = 0
         self._send_due: Callable[[], None] = lambda: None
@@ -149,6 +157,7 @@ class Bench:
             latency=self.latencies.summary(),
             cpu_seconds=self._cpu,
             longest_stall=self._stalls.longest,
+            session=self._session.session.name if self._session else None,
         )
 
     def problem(self) -> str:
@@ -156,7 +165,8 @@ class Bench:
         result = self.result()
         # The server may answer plain text with an alert of TLS, or with nothing.
         first = self._tally.first_wrong[3][:7] if self._tally.first_wrong else b""
-        hint = "" if result.messages else tls_hint(self._target, first)
+        is_answered = result.messages or (self._session and result.bytes)
+        hint = "" if is_answered else tls_hint(self._target, first)
         problems = [f"{why}{hint} ({count:,} of {result.connections:,} connections)"
                     for why, count in result.errors.items()]  # fmt: skip
         if result.lost_bytes:
@@ -178,15 +188,16 @@ class Bench:
         return "; ".join(problems)
 
     async def _connect(self) -> None:
-        first = await self._open(0, self._target)
-        # This avoids further look-ups of the name, and all connections use the same address.
-        address = replace(self._target, host=first.peer) if first.peer else self._target
+        first = await self._open(0)
+        if first.peer:
+            # This avoids further look-ups of the name, and all connections use the same address.
+            self._address = replace(self._target, host=first.peer)
         places = asyncio.Semaphore(_MAX_CONNECTING)
 
         async def open_another(number: int) -> None:
             async with places:
                 try:
-                    await self._open(number, address)
+                    await self._open(number)
                 except NetworkError as error:
                     why = str(error).replace(f" to {self._target.name}", "")
                     if why.endswith(os.strerror(errno.EADDRNOTAVAIL)):  # the first had an address
@@ -195,12 +206,19 @@ class Bench:
 
         await asyncio.gather(*map(open_another, range(1, self._load.connections)))
 
-    async def _open(self, number: int, address: Target) -> ClosedLoop:
-        kind = OpenLoop if self._load.rate else ClosedLoop
-        connection = kind(number, self._load, self._text, self._tally)
-        await open_transport(
-            self._target, connection, self._wait, context=self._tls, address=address
-        )
+    async def _open(self, number: int) -> ClosedLoop | SessionLoop:
+        async def open_on(protocol: asyncio.Protocol) -> None:
+            await open_transport(
+                self._target, protocol, self._wait, context=self._tls, address=self._address
+            )
+
+        connection: ClosedLoop | SessionLoop
+        if self._session:
+            connection = SessionLoop(self._session, self._tally, open_on)
+        else:
+            kind = OpenLoop if self._load.rate else ClosedLoop
+            connection = kind(number, self._load, self._text, self._tally)
+        await open_on(connection)
         self._connections.append(connection)
         return connection
 

@@ -97,6 +97,16 @@ class Tally:
     """Connection number, offset in its received bytes, expected bytes, received bytes."""
 
 
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """Return the address of the server, with its zone if it has one; empty on a Unix socket."""
+    match transport.get_extra_info("peername"):
+        case [host, _, _, zone] if zone and "%" not in host:
+            return f"{host}%{zone}"
+        case [host, *_]:
+            return str(host)
+    return ""
+
+
 class ClosedLoop(asyncio.Protocol):
     """A connection on which `depth` messages are in flight."""
 
@@ -122,12 +132,7 @@ class ClosedLoop(asyncio.Protocol):
     @property
     def peer(self) -> str:
         """Address of the server, with its zone if it has one; empty on a Unix socket."""
-        match self._transport.get_extra_info("peername"):
-            case [host, _, _, zone] if zone and "%" not in host:
-                return f"{host}%{zone}"
-            case [host, *_]:
-                return str(host)
-        return ""
+        return peer_of(self._transport)
 
     @property
     def received(self) -> int:

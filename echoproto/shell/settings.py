@@ -7,17 +7,7 @@ it. It outlives the connections.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
-
-LINE_ENDS: Final = {
-    "crlf": b"\r\n",
-    "lf": b"\n",
-    "cr": b"\r",
-    "crnul": b"\r\0",
-    "nul": b"\0",
-    "none": b"",
-}
-"""The line ends that can follow a typed line, by their names."""
+from typing import Literal, TypeAlias
 
 Mode: TypeAlias = Literal["auto", "line", "character"]
 """How the user types: a line at a time, or each key by itself ("character").

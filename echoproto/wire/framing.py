@@ -50,6 +50,16 @@ Its value as bytes is CR LF, the line end to send. The splitter compares it by i
 equal `bytes` object is an exact delimiter: only CR LF ends a line then.
 """
 
+LINE_ENDS: Final = {
+    "crlf": b"\r\n",
+    "lf": b"\n",
+    "cr": b"\r",
+    "crnul": b"\r\0",
+    "nul": b"\0",
+    "none": b"",
+}
+"""The line ends that the user of a client, or a session file, can ask for by name."""
+
 MIN_BLOCK: Final = 64
 MAX_BLOCK: Final = 64 * 1024
 """Smallest and largest block: the number of bytes that are split at a time.
