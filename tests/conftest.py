@@ -15,6 +15,9 @@ from hypothesis import settings
 
 import support
 
+LONG = 900
+"""The timeout of a test that is marked as long, in seconds. The others have that of pytest."""
+
 settings.register_profile("echoproto", deadline=None)
 settings.load_profile("echoproto")
 
@@ -42,6 +45,9 @@ def pytest_collection_modifyitems(config, items):
         left_out = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(LONG))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -138,11 +138,11 @@ def in_shell(
                 running = asyncio.create_task(app.run(session, display, options))
                 await screen.shows("> ")
                 try:
-                    await script(lambda text: keys.send_bytes(encode(text)), peer, screen)
-                    if not once:
-                        # In character mode, Ctrl-D goes to the peer.
-                        keys.send_bytes(encode(CTRL_BRACKET * session.takes_keys + CTRL_D))
                     async with asyncio.timeout(DEADLINE):
+                        await script(lambda text: keys.send_bytes(encode(text)), peer, screen)
+                        if not once:
+                            # In character mode, Ctrl-D goes to the peer.
+                            keys.send_bytes(encode(CTRL_BRACKET * session.takes_keys + CTRL_D))
                         await running
                 finally:
                     running.cancel()

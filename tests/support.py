@@ -57,12 +57,14 @@ class Output:
         self.text = ""
         self._ended = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, args=[stream], daemon=True)
+        # A descriptor of its own: when `stream` is closed, the next file gets the number of that.
+        own = os.dup(stream.fileno())
+        self._thread = threading.Thread(target=self._read, args=[own], daemon=True)
         self._thread.start()
 
-    def _read(self, stream) -> None:
-        with suppress(OSError):  # how a terminal ends
-            while data := os.read(stream.fileno(), 65536):
+    def _read(self, own: int) -> None:
+        with open(own, "rb", buffering=0) as stream, suppress(OSError):  # how a terminal ends
+            while data := stream.read(65536):
                 with self._changed:
                     self.text += data.decode("utf-8", "replace")
                     self._changed.notify_all()

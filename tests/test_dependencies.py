@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 NOT_IMPORTED = {
-    *["coverage", "mypy", "mypy_zope", "pytest_xdist", "ruff"],  # tools
+    *["coverage", "mypy", "mypy_zope", "pytest_timeout", "pytest_xdist", "ruff"],  # tools
     "pyhamcrest",  # for Twisted's own tests
 }
 NOT_OURS = {"_typeshed", "atheris", "foolscap", "wormhole", "wormhole_mailbox_server"}

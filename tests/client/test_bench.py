@@ -15,7 +15,7 @@ from bench_peer import bench, echo, peer
 from echoproto.client.bench import Bench
 from echoproto.client.load import Load
 from echoproto.client.target import Target
-from support import BIN, run, serve
+from support import BIN, DEADLINE, run, serve
 
 ECHOPROTO = BIN / "echoproto"
 
@@ -67,11 +67,12 @@ def test_more_connections_than_there_may_be_files_is_said_before_the_run():
     )
 
 
+@pytest.mark.timeout(method="thread")  # the bench has SIGALRM for itself
 def test_a_bench_of_no_time_has_a_result_and_leaves_no_signal_handler(server):
     bench = Bench(Target("127.0.0.1", server.port), Load(connections=1, rate=100, duration=0.1))
     assert bench.result().messages_per_second == 0
     assert bench.problem() == ""
-    asyncio.run(bench.run())
+    asyncio.run(asyncio.wait_for(bench.run(), DEADLINE))
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
     assert bench.result().messages == 10
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import signal
-import subprocess
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from echoproto.client.connection import connect
 from echoproto.client.target import Target
 from peers import everything, talk
-from support import DEADLINE, Output, program
+from support import DEADLINE, program, watched
 
 pytestmark = pytest.mark.usefixtures("trusted")
 
@@ -21,18 +20,12 @@ pytestmark = pytest.mark.usefixtures("trusted")
 @contextmanager
 def renegotiating(certificate):
     """`openssl s_server`, with TLS 1.2; gives its process, its port, and what it writes."""
-    with subprocess.Popen(
-        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
-         "-key", certificate, "-tls1_2"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        output = Output(process.stdout)
+    with watched(
+        program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+        "-key", certificate, "-tls1_2",
+    ) as (process, output):  # fmt: skip
         (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
-        try:
-            yield process, int(found[1]), output
-        finally:
-            process.kill()
-            output.wait_for_end()
+        yield process, int(found[1]), output
 
 
 def ask_for_keys(process):

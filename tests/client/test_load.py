@@ -216,6 +216,7 @@ def test_a_connection_that_cannot_be_made_is_counted():
 
     only_one = [1]
     with socket.socket() as listener:
+        listener.settimeout(DEADLINE)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         host, port = listener.getsockname()

@@ -81,6 +81,7 @@ def test_each_form_of_a_target(shell, server, form):
 
 def test_a_unix_socket(shell, tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(DEADLINE)
         listener.bind(str(tmp_path / "peer.sock"))
         listener.listen()
         terminal = shell(f"unix://{tmp_path}/peer.sock")

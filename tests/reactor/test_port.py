@@ -18,7 +18,7 @@ from twisted.internet.tcp import makeBinding
 from zope.interface.verify import verifyObject
 
 from reactor.running import Recorder
-from support import DEADLINE, eventually, has_ipv6, start
+from support import DEADLINE, connect, eventually, has_ipv6, start
 
 
 class Echo(Protocol):
@@ -184,7 +184,7 @@ def test_a_port_can_be_stopped_while_many_connect(running):
 
     def storm():
         while not over.is_set():
-            with suppress(OSError), socket.create_connection(("127.0.0.1", number)):
+            with suppress(OSError), connect(number):
                 pass
 
     late, over = [], Event()
@@ -249,13 +249,14 @@ def test_a_listening_socket_can_be_adopted(running, family):
             assert echoes(client)
         running.call(port.stopListening)
         # It is still its owner's, and listens.
-        given.setblocking(True)
+        given.settimeout(DEADLINE)
         with socket.create_connection(where[:2], DEADLINE):
             given.accept()[0].close()
 
 
 def test_a_connected_socket_can_be_adopted(running):
     with socket.create_server(("127.0.0.1", 0)) as given:
+        given.settimeout(DEADLINE)
         client = socket.create_connection(given.getsockname(), DEADLINE)
         server, _ = given.accept()
     server.setblocking(False)
@@ -270,6 +271,7 @@ def test_a_unix_socket_can_be_listened_on(running, tmp_path):
     path = str(tmp_path / "socket")
     running.call(lambda: running.reactor.listenUNIX(path, running.factory(Echo)))
     with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
         client.connect(path)
         assert echoes(client)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from threading import Event, Timer
 from time import monotonic
 
@@ -13,7 +12,9 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from reactor.running import KINDS, Recorder
-from support import DEADLINE
+from support import DEADLINE, connect
+
+pytestmark = pytest.mark.timeout(method="thread")  # uvloop drops what a signal's handler raises
 
 
 @pytest.fixture(params=KINDS)
@@ -89,7 +90,7 @@ def test_calls_that_are_due_are_made_and_no_others(reactor):
 @pytest.mark.parametrize("delay", [0, 0.01])
 def test_connections_and_data_are_served(reactor, delay):
     factory, port = listen(reactor)
-    with socket.create_connection(("127.0.0.1", port.getHost().port)) as client:
+    with connect(port.getHost().port) as client:
         iterate_until(reactor, lambda: factory.made and factory.made[0].connected, delay)
         client.sendall(b"hello")
         iterate_until(reactor, lambda: factory.made[0].received == b"hello", delay)
@@ -102,7 +103,7 @@ def test_connections_and_data_are_served(reactor, delay):
 def test_what_is_ready_is_done_without_delay(reactor):
     factory, port = listen(reactor)
     reactor.iterate()
-    with socket.create_connection(("127.0.0.1", port.getHost().port)) as client:
+    with connect(port.getHost().port) as client:
         assert took(reactor.iterate, DEADLINE) < SOON
         reactor.iterate()
         assert len(factory.made) == 1
@@ -113,7 +114,7 @@ def test_what_is_ready_is_done_without_delay(reactor):
 
 def test_what_comes_while_it_waits_ends_the_wait(reactor):
     factory, port = listen(reactor)
-    with socket.create_connection(("127.0.0.1", port.getHost().port)) as client:
+    with connect(port.getHost().port) as client:
         iterate_until(reactor, lambda: factory.made and factory.made[0].connected)
         for _ in range(3):
             reactor.iterate()
@@ -122,7 +123,7 @@ def test_what_comes_while_it_waits_ends_the_wait(reactor):
         late.start()
         assert took(reactor.iterate, DEADLINE) < SOON
         assert comes.is_set()  # for that it has waited
-        late.join()
+        late.join(DEADLINE)
         assert factory.made[0].received == b"hello"
 
 
@@ -132,5 +133,5 @@ def test_a_call_from_a_thread_ends_the_wait(reactor):
     late = Timer(0.1, reactor.callFromThread, [called.append, "called"])
     late.start()
     assert took(reactor.iterate, DEADLINE) < SOON
-    late.join()
+    late.join(DEADLINE)
     iterate_until(reactor, lambda: called)

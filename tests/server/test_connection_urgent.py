@@ -13,6 +13,7 @@ from zope.interface import implementer
 from echoproto.server.echo import EchoProtocol
 from echoproto.server.factory import LineFactory
 from echoproto.server.sockets import receive_urgent_in_line
+from support import DEADLINE
 
 
 @pytest.mark.parametrize("urgent_in_line", [False, True])
@@ -40,6 +41,7 @@ def test_a_connection_asks_for_its_socket_only_if_its_port_did_not_see_to_urgent
 def test_what_a_listening_socket_accepts_keeps_urgent_data_in_line_as_it_does():
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         receive_urgent_in_line(listening)
+        listening.settimeout(DEADLINE)
         with socket.create_connection(listening.getsockname()):
             accepted, _ = listening.accept()
             with accepted:

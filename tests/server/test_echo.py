@@ -86,7 +86,9 @@ def test_a_client_that_half_closes_with_much_unread_gets_everything(dial):
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
             while left:
-                for _, events in selector.select(DEADLINE):
+                ready = selector.select(DEADLINE)
+                assert ready, f"nothing more after {len(received)} bytes"
+                for _, events in ready:
                     if events & selectors.EVENT_WRITE:
                         left = left[sock.send(left[:65536]) :]
                         continue

@@ -16,7 +16,7 @@ from twisted.logger import LogLevel, formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from echoproto.server.program_log import format_event, take_over
-from support import BIN, DEADLINE, Output, connect, eventually, receive_exactly, run
+from support import BIN, DEADLINE, Output, connect, eventually, receive_exactly, run, start, watched
 
 ECHO = ["echo", "--listen", "127.0.0.1:0"]
 LISTENING = rb"listening on 127\.0\.0\.1:(\d+)\n"
@@ -96,9 +96,7 @@ def test_what_did_not_fit_is_reported_once_when_the_log_is_read_again():
 
 
 def test_a_log_whose_reader_is_gone_stops_nobody(reactor):
-    with subprocess.Popen(
-        twistd(reactor), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with start(*twistd(reactor), stderr=subprocess.PIPE) as process:
         with process.stdout as log:
             for line in log:
                 if found := re.search(LISTENING, line):
@@ -141,10 +139,7 @@ def test_the_log_of_a_server_that_cannot_start_is_written():
 def test_the_log_is_where_the_user_wants_it(options, tmp_path):
     path = tmp_path / "the.log"
     command = [BIN / "twistd", "-n", "--pidfile=", f"--rundir={tmp_path}", *options, *ECHO]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path
-    ) as process:
-        output = Output(process.stdout)
+    with watched(*command, cwd=tmp_path) as (process, output):
         if "the.log" in str(options):
             eventually(lambda: path.exists() and "listening on" in path.read_text(), "the log")
             assert output.text == ""
@@ -160,7 +155,7 @@ def test_the_log_is_where_the_user_wants_it(options, tmp_path):
 def test_a_log_file_is_rotated_at_sigusr1(tmp_path):
     path = tmp_path / "log"
     command = [BIN / "twistd", "-n", "--pidfile=", f"--logfile={path}", *ECHO]
-    with subprocess.Popen(command) as process:
+    with start(*command) as process:
         eventually(lambda: path.exists() and "listening on" in path.read_text(), "the log")
         process.send_signal(signal.SIGUSR1)
         eventually((tmp_path / "log.1").exists, "the rotated log")
@@ -186,9 +181,7 @@ def test_a_log_observer_of_the_user_s_own_is_left_alone(tmp_path):
     command = [BIN / "twistd", "-n", "--pidfile=", "--logger=mine.observer", *ECHO]
     path = tmp_path / "json"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, env=environment
-    ) as process:
+    with start(*command, cwd=tmp_path, env=environment) as process:
         eventually(lambda: path.exists() and "listening on" in path.read_text(), "the log")
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read() == b""
@@ -217,8 +210,7 @@ def test_a_stream_without_a_descriptor_is_not_taken_over(monkeypatch):
 
 def test_twist_logs_json_too(reactor):
     command = [BIN / "twist", "--reactor", reactor, "--log-format=json", *ECHO]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        output = Output(process.stdout)
+    with watched(*command) as (process, output):
         output.wait_for('"listening on ')
         process.send_signal(signal.SIGTERM)
         events = output.wait_for_end().strip("\x1e").split("\x1e")

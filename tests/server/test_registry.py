@@ -369,7 +369,9 @@ def test_a_peer_that_keeps_sending_gets_its_echoes_and_the_end(running):
     wait = draining(running, registry)
     received, count = b"", 0
     client.settimeout(0.01)  # the interval at which it sends
+    deadline = monotonic() + DEADLINE
     while True:
+        assert monotonic() < deadline, "it is served for ever"
         client.sendall(b"line %d\n" % count)
         count += 1
         try:
@@ -395,8 +397,10 @@ def test_a_peer_that_keeps_sending_for_ever_does_not_keep_the_service(running):
     wait = draining(running, registry)
     client.settimeout(0.01)
     ended = False
+    deadline = monotonic() + DEADLINE
     with suppress(BrokenPipeError, ConnectionResetError):
         while True:
+            assert monotonic() < deadline, "it is not reset"
             client.sendall(b"x")
             with suppress(TimeoutError):
                 ended = client.recv(1 << 16) == b"" or ended

@@ -357,4 +357,4 @@ def test_signals_and_other_clients_get_their_turn_during_a_flood(options, first,
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(30)
         for thread in threads:
-            thread.join()
+            thread.join(DEADLINE)

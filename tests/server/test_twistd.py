@@ -202,8 +202,8 @@ def test_it_runs_as_a_daemon_and_ends_when_told_to(daemon, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     pid = int((tmp_path / "pid").read_text())
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(str(tmp_path / "echo.sock"))
         sock.settimeout(DEADLINE)
+        sock.connect(str(tmp_path / "echo.sock"))
         sock.sendall(b"hello")
         assert receive_exactly(sock, 5) == b"hello"
         os.kill(pid, signal.SIGTERM)

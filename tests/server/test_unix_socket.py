@@ -71,7 +71,7 @@ def is_served(folder):
 
 def ended_process():
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
+    process.wait(DEADLINE)
     return process.pid
 
 

@@ -13,6 +13,7 @@ from prompt_toolkit.history import InMemoryHistory
 
 from echoproto.shell.history import open_history
 from in_shell import CTRL_C, DO, ECHO, ENTER, UP, WILL, WONT, in_shell
+from support import DEADLINE
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def test_two_shells_on_one_history_lose_nothing():
     for shell in shells:
         shell.start()
     for shell in shells:
-        shell.join()
+        shell.join(DEADLINE)
     assert sorted(load()) == sorted(
         f"{name} {number} {long}" for name in "abc" for number in range(50)
     )

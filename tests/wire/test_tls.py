@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from echoproto.wire.layer import DataReceived, Ended, Pipeline, Reply
 from echoproto.wire.tls import TLS, HandshakeCompleted
-from support import DEADLINE, Output, program
+from support import DEADLINE, program, watched
 
 LARGE = os.urandom(5 << 20)
 
@@ -393,19 +392,15 @@ def test_a_record_that_was_changed_is_an_error_after_what_came_before_it(ends, s
 def openssl(certificate, request):
     """`openssl s_server` of one TLS version: its process, its output, and our end of it."""
     option, version = request.param
-    with subprocess.Popen(
-        [program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
-         "-key", certificate, option],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        output = Output(process.stdout)
+    with watched(
+        program("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+        "-key", certificate, option,
+    ) as (process, output):  # fmt: skip
         (found,) = output.wait_for(r"ACCEPT .*:(\d+)")
         context = client_context(certificate, version)
         client = End(TLS(context, server_side=False, server_hostname="localhost"))
         with socket.create_connection(("127.0.0.1", int(found[1])), DEADLINE) as sock:
             yield process, output, client, sock
-        process.kill()
-        output.wait_for_end()
 
 
 def exchange(client, sock, until):
