@@ -12,9 +12,11 @@ SB, SE, EOF, ABORT, NOP, DM, BRK, IP, AO, AYT, EC, EL = (
     IAC + bytes([Command[name]])
     for name in ("SB", "SE", "EOF", "ABORT", "NOP", "DM", "BRK", "IP", "AO", "AYT", "EC", "EL")
 )
+GA, EOR = (IAC + bytes([Command[name]]) for name in ("GA", "EOR"))
 BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = (
     bytes([Option[name]]) for name in ("BINARY", "ECHO", "SGA", "TIMING_MARK", "TTYPE", "NAWS")
 )
+CHARSET, END_OF_RECORD = (bytes([Option[name]]) for name in ("CHARSET", "END_OF_RECORD"))
 UNKNOWN = b"\x63"  # an option that nobody agrees to
 
 # The shortest greeting that shows telnet, and what refuses it.

@@ -15,7 +15,7 @@ from echoproto.wire.telnet.options import (
     Option,
     parse_subnegotiation,
 )
-from telnet_bytes import AYT, DO, DONT, IAC, SB, SE, TTYPE, WILL, WONT
+from telnet_bytes import AYT, CHARSET, DO, DONT, IAC, SB, SE, TTYPE, WILL, WONT
 
 # Pieces with a special meaning, from which streams are built.
 PIECES = [
@@ -38,6 +38,7 @@ PIECES = [
     *[bytes([option]) for option in Option],
     *[IAC + verb + bytes([option]) for verb in (WILL, DO) for option in Option],
     SB + TTYPE + b"\1" + SE,
+    SB + CHARSET + b"\1;UTF-8" + SE,
 ]
 
 

@@ -18,6 +18,7 @@ from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.options import SHELL_POLICY
+from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,9 @@ class Options:
         """Return the telnet codec for a connection to `target`."""
         mode = self.telnet or ("always" if target.is_telnet else "auto")
         # AYT gets no answer: the server would take the answer for input from the user.
-        return TelnetCodec(SHELL_POLICY, mode=mode, ayt=b"", terminal_type=TERMINAL_TYPE)
+        return TelnetCodec(
+            SHELL_POLICY, mode=mode, signs=SIGNS_OF_SERVER, ayt=b"", terminal_type=TERMINAL_TYPE
+        )
 
     def connect(
         self, target: Target, codec: TelnetCodec, on_event: Callable[[NamedTuple], object]

@@ -20,7 +20,7 @@ async def log_in(reader, writer):
     writer.iac(WONT, ECHO)
     writer.write(f"\r\nWelcome {user}, password of {len(password)}.\r\n")
     while (command := await ask(reader, writer, "$ ")) != "exit":
-        terminal, columns = writer.get_extra_info("TERM"), writer.get_extra_info("cols")
+        terminal, columns = writer.get_extra_info("TERM").lower(), writer.get_extra_info("cols")
         answer = f"{terminal} of {columns} columns" if command == "tty" else repr(command)
         writer.write(f"{answer}\r\n")
     writer.write("bye\r\n")

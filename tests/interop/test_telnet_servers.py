@@ -71,9 +71,11 @@ def test_log_in_to_telnetlib3(form, tmp_path):
         terminal.wait_for(
             "echoproto> options",
             "The server sends 8-bit data unchanged (BINARY).",
+            "The server offers character sets (CHARSET).",
             "This shell sends 8-bit data unchanged (BINARY).",
             "This shell sends its terminal type, dumb (TTYPE).",
             "This shell sends its window size, 100x30 (NAWS).",
+            "This shell chooses a character set (CHARSET).",
             "$",
         )
         enter(terminal, "exit")
@@ -97,9 +99,11 @@ def test_telnetlib3_s_own_shell_which_echoes_all(tmp_path):
             "The server sends 8-bit data unchanged (BINARY).",
             "The server echoes what you type, so this shell hides it (ECHO).",
             "The server sends no go-ahead (SGA).",
+            "The server offers character sets (CHARSET).",
             "This shell sends 8-bit data unchanged (BINARY).",
             "This shell sends its terminal type, dumb (TTYPE).",
             "This shell sends its window size, 80x24 (NAWS).",
+            "This shell chooses a character set (CHARSET).",
             "tel:sh>",
         )
         enter(terminal, "quit")

@@ -175,10 +175,13 @@ def test_all_options_together_are_a_line_each_the_servers_first():
         "The server sends 8-bit data unchanged (BINARY).",
         "The server echoes what you type, so this shell hides it (ECHO).",
         "The server sends no go-ahead (SGA).",
+        "The server marks the end of each prompt (END_OF_RECORD).",
+        "The server offers character sets (CHARSET).",
         "This shell sends 8-bit data unchanged (BINARY).",
         "This shell sends no go-ahead (SGA).",
         "This shell sends its terminal type, dumb (TTYPE).",
         "This shell sends its window size, 80x24 (NAWS).",
+        "This shell chooses a character set (CHARSET).",
     ]
 
 

@@ -37,7 +37,7 @@ from echoproto.wire.telnet.commands import (
 )
 from echoproto.wire.telnet.negotiation import Negotiation, Side
 from echoproto.wire.telnet.options import ANSWERS, EACH_TIME, Option, side_entry
-from echoproto.wire.telnet.scanner import Scanner, TelnetMode
+from echoproto.wire.telnet.scanner import SIGNS_OF_CLIENT, Scanner, Signs, TelnetMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +91,12 @@ class TelnetCodec(Layer):
     """One end of a telnet connection.
 
     `policy` lists the options to agree to. `mode` defines when the connection is telnet: "always",
-    "never", or "auto", which means as soon as the peer shows that it is telnet. `ayt` is the text
-    that answers AYT. `terminal_type` is sent when the peer asks for it while TTYPE is in effect on
-    the local side. `window_size` (columns by rows) is sent when NAWS comes into effect on the local
-    side, and by `resize`. When TTYPE comes into effect on the remote side, the layer asks the peer
-    for its terminal type.
+    "never", or "auto", which means as soon as the peer shows that it is telnet; `signs` is what
+    shows it. `ayt` is the text that answers AYT. `terminal_type` is sent when the peer asks for it
+    while TTYPE is in effect on the local side; `options` says what is sent to a peer that asks
+    again. `window_size` (columns by rows) is sent when NAWS comes into effect on the local side,
+    and by `resize`. When TTYPE comes into effect on the remote side, the layer asks the peer for
+    its terminal type.
     """
 
     __slots__ = (
@@ -111,6 +112,7 @@ class TelnetCodec(Layer):
         "_subnegotiation",
         "ayt",
         "terminal_type",
+        "terminal_types_sent",
         "window_size",
     )
 
@@ -119,15 +121,17 @@ class TelnetCodec(Layer):
         policy: Policy,
         *,
         mode: TelnetMode = "always",
+        signs: Signs = SIGNS_OF_CLIENT,
         ayt: bytes = b"\r\n[yes]\r\n",
         terminal_type: str = "UNKNOWN",
         window_size: tuple[int, int] = (0, 0),
     ) -> None:
         self.ayt = ayt
         self.terminal_type = terminal_type
+        self.terminal_types_sent = 0
         self.window_size = window_size
         self._negotiation = Negotiation(policy)
-        self._scanner = Scanner(mode)
+        self._scanner = Scanner(mode, signs)
         self._after_cr = False  # the last data ended with CR: a following NUL belongs to it
         self._offers_echo = False  # whether the peer last sent WILL ECHO, and not WONT ECHO
         self._open_cr = False  # the last data that was sent ended with CR: a NUL or LF must follow
@@ -388,6 +392,7 @@ class TelnetCodec(Layer):
             if self.is_on(side, option):
                 sent = answer(self, payload)
                 self._add_bounded_reply(b"" if sent is None else self.subnegotiate(option, sent))
+                break
         return SubnegotiationReceived(option, payload)
 
     def _begin(self, side: Side, option: int) -> bytes:

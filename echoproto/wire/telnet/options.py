@@ -6,23 +6,31 @@ answered, and which words describe it to a person. The policies, the codec, the 
 server's protocol and the shell's command `options` are derived from the entry.
 
 `codec`, above, implements the effect of an option on the data: BINARY changes how line ends are
-sent and received, and ECHO with SGA changes what a typed Enter sends. `negotiation` is below.
+sent and received, and ECHO with SGA changes what a typed Enter sends. `negotiation` is below, and
+so is `subnegotiations`, whose functions are in the table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Flag, IntEnum, auto
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from echoproto.wire.telnet.negotiation import Policy, Side
+from echoproto.wire.telnet.subnegotiations import (
+    SEND,
+    answer_charset,
+    answer_terminal_type,
+    format_window_size,
+    parse_terminal_type,
+    parse_window_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-MAX_TERMINAL_TYPE: Final = 40
-"""Largest number of characters in a terminal type (RFC 1091)."""
+    from echoproto.wire.telnet.subnegotiations import LocalInfo
 
 
 class Role(Flag):
@@ -34,16 +42,6 @@ class Role(Flag):
     SHELL = auto()  # a client whose data a person types
     CLIENT = PIPE | SHELL
     ALL = SERVER | CLIENT
-
-
-class LocalInfo(Protocol):
-    """Facts about this end that subnegotiations send. `TelnetCodec` provides them.
-
-    `window_size` is columns by rows.
-    """
-
-    terminal_type: str
-    window_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -105,37 +103,6 @@ class Entry:
     """
 
 
-# TTYPE, RFC 1091
-
-_IS, _SEND = b"\0", b"\1"
-
-
-def _answer_terminal_type(own: LocalInfo, received: bytes) -> bytes | None:
-    if not received.startswith(_SEND):  # some peers add another byte
-        return None
-    return _IS + own.terminal_type.encode("ascii", "replace")[:MAX_TERMINAL_TYPE]
-
-
-def _parse_terminal_type(payload: bytes) -> str | None:
-    name = payload[1:].rstrip(b"\0")
-    if not payload.startswith(_IS) or not name or len(name) > MAX_TERMINAL_TYPE:
-        return None
-    return name.decode("ascii") if all(0x20 < byte < 0x7F for byte in name) else None  # noqa: PLR2004
-
-
-# NAWS, RFC 1073: two bytes for the columns, then two bytes for the rows
-
-
-def _format_window_size(own: LocalInfo) -> bytes:
-    return b"".join(min(max(length, 0), 0xFFFF).to_bytes(2) for length in own.window_size)
-
-
-def _parse_window_size(payload: bytes) -> tuple[int, int] | None:
-    if len(payload) < 4:  # noqa: PLR2004
-        return None
-    return int.from_bytes(payload[:2]), int.from_bytes(payload[2:4])  # further bytes mean nothing
-
-
 class Option(IntEnum):
     """The telnet options that echoproto implements, by name and number.
 
@@ -177,12 +144,15 @@ class Option(IntEnum):
         number=24,
         rfc=1091,
         local=SideEntry(
-            Role.SHELL, "sends its terminal type, {own.terminal_type}", answer=_answer_terminal_type
+            Role.SHELL, "sends its terminal type, {own.terminal_type}", answer=answer_terminal_type
         ),
-        remote=SideEntry(Role.SERVER, "sends its terminal type", begin=lambda _: _SEND),
-        parse=_parse_terminal_type,
+        remote=SideEntry(Role.SERVER, "sends its terminal type", begin=lambda _: SEND),
+        parse=parse_terminal_type,
         attribute="terminal_type",
         callback="terminalTypeReceived",
+    )
+    END_OF_RECORD = Entry(
+        number=25, rfc=885, remote=SideEntry(Role.SHELL, "marks the end of each prompt")
     )
     NAWS = Entry(
         number=31,
@@ -190,12 +160,19 @@ class Option(IntEnum):
         local=SideEntry(
             Role.SHELL,
             "sends its window size, {own.window_size[0]}x{own.window_size[1]}",
-            begin=_format_window_size,
+            begin=format_window_size,
         ),
         remote=SideEntry(Role.SERVER, "sends its window size"),
-        parse=_parse_window_size,
+        parse=parse_window_size,
         attribute="window_size",
         callback="windowSizeChanged",
+    )
+    # Either side may offer the option, and each server offers it, or asks for it, in its own way.
+    CHARSET = Entry(
+        number=42,
+        rfc=2066,
+        local=SideEntry(Role.SHELL, "chooses a character set", answer=answer_charset),
+        remote=SideEntry(Role.SHELL, "offers character sets", answer=answer_charset),
     )
 
 

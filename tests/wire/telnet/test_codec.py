@@ -29,12 +29,16 @@ from echoproto.wire.telnet.options import (
     SHELL_POLICY,
     Option,
 )
+from echoproto.wire.telnet.scanner import SIGNS_OF_CLIENT, SIGNS_OF_SERVER
 from telnet_bytes import (
     AYT,
     BINARY,
+    CHARSET,
     DO,
     DONT,
     ECHO,
+    EOR,
+    GA,
     IAC,
     NAWS,
     SB,
@@ -320,6 +324,22 @@ def test_a_255_that_begins_no_command_shows_that_it_is_not_telnet():
     assert received(one, GREETINGS[0]) == [DataReceived(GREETINGS[0])]
 
 
+@pytest.mark.parametrize("end", [GA, EOR])
+def test_a_server_that_marks_the_end_of_a_prompt_is_telnet_and_says_where_it_ends(end):
+    one = codec(SHELL_POLICY, mode="auto", signs=SIGNS_OF_SERVER)
+    assert received(one, b"Welcome!\r\nlogin: " + end + b"x") == [
+        DataReceived(b"Welcome!\r\nlogin: "),
+        TelnetStarted(),
+        CommandReceived(end[1]),
+        DataReceived(b"x"),
+    ]
+
+
+def test_a_server_that_begins_with_a_refusal_is_telnet():
+    one = codec(SHELL_POLICY, mode="auto", signs=SIGNS_OF_SERVER)
+    assert received(one, IAC + WONT, ECHO + b"x") == [TelnetStarted(), DataReceived(b"x")]
+
+
 def test_a_last_255_is_held_until_it_is_known_what_it_is():
     one = codec(mode="auto")
     assert received(one, b"a\xff") == [DataReceived(b"a")]
@@ -381,6 +401,8 @@ def test_what_is_decided_at_one_event_holds_for_the_next():
         IAC + WILL + TTYPE + IAC + WONT + TTYPE,
         IAC + DO + NAWS + IAC + DONT + NAWS,
         SB + TTYPE + b"\1" + SE,
+        IAC + WILL + CHARSET + (SB + CHARSET + b"\1;utf-8" + SE) * 9,
+        IAC + DO + CHARSET + (SB + CHARSET + b"\1" + SE) * 9,
         IAC + DO + TTYPE + SB + TTYPE + b"\1" + SE + AYT,
     ],
 )
@@ -439,9 +461,14 @@ def test_what_got_in_between_two_codecs_does_not_go_to_and_fro_for_ever():
 BYTES = st.lists(st.sampled_from(PIECES) | st.binary(min_size=1, max_size=3), max_size=40)
 
 
-@given(BYTES, st.sampled_from(POLICIES), st.sampled_from(["auto", "always", "never"]))
-def test_however_a_stream_is_cut_the_events_are_the_same(chunks, of, mode):
-    check_cuts(lambda: codec(of, mode=mode), chunks)
+@given(
+    BYTES,
+    st.sampled_from(POLICIES),
+    st.sampled_from(["auto", "always", "never"]),
+    st.sampled_from([SIGNS_OF_CLIENT, SIGNS_OF_SERVER]),
+)
+def test_however_a_stream_is_cut_the_events_are_the_same(chunks, of, mode, signs):
+    check_cuts(lambda: codec(of, mode=mode, signs=signs), chunks)
 
 
 @given(BYTES, BYTES, st.sampled_from(POLICIES))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from echoproto.wire.layer import Reply
+from echoproto.wire.layer import DataReceived, Reply
 from echoproto.wire.telnet.codec import TelnetCodec
-from echoproto.wire.telnet.commands import OptionChanged, SubnegotiationReceived
+from echoproto.wire.telnet.commands import (
+    Command,
+    CommandReceived,
+    OptionChanged,
+    SubnegotiationReceived,
+)
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import (
     EACH_TIME,
-    MAX_TERMINAL_TYPE,
     PIPE_POLICY,
     SERVER_POLICY,
     SHELL_POLICY,
@@ -20,7 +24,23 @@ from echoproto.wire.telnet.options import (
     parse_subnegotiation,
     side_entry,
 )
-from telnet_bytes import DO, DONT, IAC, NAWS, SB, SE, TIMING_MARK, TTYPE, UNKNOWN, WILL, WONT
+from echoproto.wire.telnet.subnegotiations import MAX_TERMINAL_TYPE
+from telnet_bytes import (
+    CHARSET,
+    DO,
+    DONT,
+    END_OF_RECORD,
+    EOR,
+    IAC,
+    NAWS,
+    SB,
+    SE,
+    TIMING_MARK,
+    TTYPE,
+    UNKNOWN,
+    WILL,
+    WONT,
+)
 from telnet_rules import merged, received, reply_of
 
 SIDES_OF_OPTIONS = [(side, option) for option in Option for side in Side]
@@ -125,6 +145,26 @@ def test_a_request_for_the_terminal_type_is_answered_whatever_follows_it(more):
     )
 
 
+def test_who_asks_again_gets_the_next_terminal_type_and_at_the_end_the_last_one_twice():
+    one = TelnetCodec(SHELL_POLICY, terminal_type="dumb")
+    received(one, IAC + DO + TTYPE)
+    ask, said = SB + TTYPE + b"\1" + SE, []
+    for _ in range(6):
+        event = received(TelnetCodec(SERVER_POLICY), reply_of(received(one, ask)))[-1]
+        said.append(event.payload)
+    assert said == [
+        *[b"\0dumb", b"\0DUMB", b"\0MTTS 269", b"\0MTTS 269"],
+        *[b"\0dumb", b"\0DUMB"],
+    ]
+
+
+def test_a_terminal_type_in_capitals_comes_once():
+    one = TelnetCodec(SHELL_POLICY, terminal_type="XTERM")
+    said = reply_of(received(one, IAC + DO + TTYPE + (SB + TTYPE + b"\1" + SE) * 3))
+    assert said.count(b"XTERM") == 1
+    assert said.count(b"MTTS") == 2
+
+
 def test_a_terminal_type_has_40_characters_of_ascii_at_most():
     one = TelnetCodec(SHELL_POLICY, terminal_type="é" * 50)
     said = reply_of(received(one, IAC + DO + TTYPE + SB + TTYPE + b"\1" + SE))
@@ -151,6 +191,38 @@ def test_a_terminal_type_has_40_characters_of_ascii_at_most():
 def test_reading_a_terminal_type(payload, name):
     news = parse_subnegotiation(Option.TTYPE, payload)
     assert (news and news.value) == name
+
+
+def test_character_sets_are_answered_once_whoever_offered_the_option():
+    for verbs in (WILL, DO, WILL + DO):
+        one = TelnetCodec(SHELL_POLICY)
+        for verb in verbs:
+            received(one, IAC + bytes([verb]) + CHARSET)
+        said = reply_of(received(one, SB + CHARSET + b"\1;UTF-8" + SE))
+        assert said == SB + CHARSET + b"\2UTF-8" + SE
+
+
+def test_character_sets_are_answered_only_where_that_was_agreed_and_asked_for():
+    request = SB + CHARSET + b"\1;UTF-8" + SE
+    assert not reply_of(received(TelnetCodec(SHELL_POLICY), request))
+    for of in (SERVER_POLICY, PIPE_POLICY):
+        assert reply_of(received(TelnetCodec(of), IAC + WILL + CHARSET + request)) == (
+            IAC + DONT + CHARSET
+        )
+    one = TelnetCodec(SHELL_POLICY)
+    received(one, IAC + WILL + CHARSET)
+    for answer in (b"\2UTF-8", b"\3", b"\4\1;UTF-8", b""):
+        assert not reply_of(received(one, SB + CHARSET + answer + SE))
+
+
+def test_a_person_lets_the_server_mark_the_ends_of_prompts():
+    one = TelnetCodec(SHELL_POLICY)
+    assert merged(received(one, IAC + WILL + END_OF_RECORD + b"> " + EOR)) == [
+        Reply(IAC + DO + END_OF_RECORD),
+        OptionChanged(Side.REMOTE, Option.END_OF_RECORD, on=True),
+        DataReceived(b"> "),
+        CommandReceived(Command.EOR),
+    ]
 
 
 def test_the_window_size_is_told_and_told_again():

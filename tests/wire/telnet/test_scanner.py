@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoproto.wire.telnet.scanner import MIN_BLOCK, Scanner
-from telnet_bytes import AYT, DO, ECHO, IAC, NOP, SB, SE, TTYPE, WILL, WONT
+from echoproto.wire.telnet.scanner import (
+    MIN_BLOCK,
+    PROMPT_WINDOW,
+    SIGNS_OF_CLIENT,
+    SIGNS_OF_SERVER,
+    Scanner,
+)
+from telnet_bytes import AYT, DO, DONT, ECHO, EOR, GA, IAC, NAWS, NOP, SB, SE, TTYPE, WILL, WONT
 
 
-def pieces(mode, *chunks):
+def pieces(mode, *chunks, signs=SIGNS_OF_CLIENT):
     """What a scanner gives for `chunks`: plain data, and then the pieces of telnet."""
-    scanner = Scanner(mode)
+    scanner = Scanner(mode, signs)
     plain, found = b"", []
     for chunk in chunks:
         scanner.feed(chunk)
@@ -90,6 +98,78 @@ def test_commands_that_telnet_shares_with_nothing_settle_nothing():
     assert pieces("auto", NOP, AYT) == (NOP, [AYT])
 
 
+# What shows that a server is telnet
+
+GMCP = b"\xc9"
+REFUSALS = [IAC + WONT + ECHO, IAC + DONT + NAWS, IAC + WONT + GMCP]
+
+
+@pytest.mark.parametrize("greeting", [IAC + WILL + ECHO, IAC + DO + ECHO, AYT, *REFUSALS])
+def test_a_server_shows_telnet_by_refusals_too(greeting):
+    plain = b"a\r\0" + NOP
+    expected = (plain, [greeting, NOP])
+    assert pieces("auto", plain + greeting + NOP, signs=SIGNS_OF_SERVER) == expected
+    if greeting in REFUSALS:
+        stream = plain + greeting
+        assert pieces("auto", stream) == (stream, [])
+
+
+@pytest.mark.parametrize("end", [GA, EOR])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[b"login: ", b"Welcome\r\n", b"x", "žluťoučký> ".encode(), b"na\xefve> "],
+        *[b"\x1b[1mlogin:\x1b[0m ", b"\0" + b"x" * PROMPT_WINDOW, b"\0" + NOP + b"> "],
+    ],
+)
+def test_a_server_shows_telnet_by_the_end_of_a_prompt(end, text):
+    assert pieces("auto", text + end + b"x", signs=SIGNS_OF_SERVER) == (text, [end, b"x"])
+    assert pieces("auto", text + end + b"x") == (text + end + b"x", [])
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        GA + EOR,  # nothing stands before them
+        b"> " + NOP + GA,
+        b"\0> " + GA,  # not only text
+        b"\x7f" + b"x" * (PROMPT_WINDOW - 1) + EOR,
+        b"> \x01" + EOR,
+        IAC + WONT + b"\x99",  # an option that nobody uses
+        "\ufeff text".encode("utf-16-le"),  # FF FE, then a blank, which is TSPEED
+        "\ufeff\r\n".encode("utf-16-le"),
+        "\ufeff\ufeff!".encode("utf-16-le"),
+    ],
+)
+def test_what_a_server_sends_that_is_no_sign_settles_nothing(stream):
+    assert pieces("auto", stream, signs=SIGNS_OF_SERVER) == (stream, [])
+    greeting = IAC + WILL + ECHO
+    assert pieces("auto", stream + greeting, signs=SIGNS_OF_SERVER) == (stream, [greeting])
+
+
+def test_a_server_that_is_not_telnet_stays_plain():
+    stream = b"\x7fELF\xff\x01" + b"login: " + GA + IAC + WONT + ECHO
+    assert pieces("auto", stream, signs=SIGNS_OF_SERVER) == (stream, [])
+
+
+def test_random_bytes_are_hardly_ever_taken_for_a_server_s_prompt_or_refusal():
+    def is_telnet(data, signs):
+        scanner = Scanner("auto", signs)
+        scanner.feed(data)
+        while scanner.mode == "auto" and scanner.take_plain():
+            pass
+        return scanner.mode == "always"
+
+    random = Random(1)
+    streams = [random.randbytes(4096) for _ in range(4000)]
+    more = [
+        data
+        for data in streams
+        if is_telnet(data, SIGNS_OF_SERVER) and not is_telnet(data, SIGNS_OF_CLIENT)
+    ]
+    assert len(more) <= 12
+
+
 def test_never_is_never():
     stream = IAC + WILL + ECHO + AYT
     assert pieces("never", stream) == (stream, [])
@@ -111,13 +191,20 @@ def test_a_last_255_is_pending_and_is_data_at_the_end_unless_it_is_telnet(mode, 
     assert scanner.taken == 2
 
 
+PARTS = [
+    *[b"a", b"\0", b"\n", b"x" * PROMPT_WINDOW, b"\xff\xff", AYT, IAC + WILL + ECHO, NOP, GA, EOR],
+    *[IAC + WONT + ECHO, IAC + DONT + NAWS, IAC + WONT, IAC + DONT + b"\x63", b"\xffa"],
+]
+
+
 @given(
-    st.lists(st.sampled_from([b"a", b"\xff\xff", AYT, IAC + WILL + ECHO, NOP, b"\xffa"])),
+    st.lists(st.sampled_from(PARTS)),
     st.sampled_from(["auto", "always", "never"]),
+    st.sampled_from([SIGNS_OF_CLIENT, SIGNS_OF_SERVER]),
 )
-def test_however_a_stream_is_cut_the_pieces_are_the_same(parts, mode):
+def test_however_a_stream_is_cut_the_pieces_are_the_same(parts, mode, signs):
     stream = b"".join(parts)
-    by_byte = pieces(mode, *(bytes([byte]) for byte in stream))
-    whole = pieces(mode, stream)
+    by_byte = pieces(mode, *(bytes([byte]) for byte in stream), signs=signs)
+    whole = pieces(mode, stream, signs=signs)
     assert by_byte[0] == whole[0]
     assert b"".join(by_byte[1]) == b"".join(whole[1])
