@@ -12,7 +12,7 @@ import pytest
 
 from echoproto.embedded import embedded_server
 from socket_probes import is_refused
-from support import connect, eventually, receive_all, receive_exactly, start
+from support import DEADLINE, connect, eventually, receive_all, receive_exactly, start
 
 CLIENT = """
 import signal, sys
@@ -73,4 +73,4 @@ def test_nothing_in_the_working_directory_is_imported(name, tmp_path):
         with connect(int(client.stdout.readline())) as sock:
             sock.sendall(b"hello")
             assert receive_exactly(sock, 5) == b"hello"
-        assert client.communicate()[1] == b""
+        assert client.communicate(timeout=DEADLINE)[1] == b""

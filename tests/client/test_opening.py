@@ -92,9 +92,9 @@ COMMANDS = ["connect", "send", "ping", "bench"]
 def test_a_lookup_takes_no_longer_than_it_may(command):
     done = run(sys.executable, "-c", NEVER, command, "-w", "0.1", "echo.test:7")
     assert done.returncode == 1
-    assert done.stderr.decode() == (
-        "looking up\nechoproto: cannot connect to echo.test:7: no answer in 0.1 seconds\n"
-    )
+    # The lookup's own thread may be late on a busy machine, or too late.
+    said = done.stderr.decode().replace("looking up\n", "")
+    assert said == "echoproto: cannot connect to echo.test:7: no answer in 0.1 seconds\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -54,7 +54,8 @@ def tls(sock):
     """A TLS client that can be half-closed: Python's own `ssl` cannot."""
     connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
     sock.settimeout(None)  # OpenSSL needs a blocking socket: the deadline is the system's
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(DEADLINE), 0))
+    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", int(DEADLINE), 0))
     connection.set_connect_state()
     connection.do_handshake()
     yield connection
