@@ -9,6 +9,7 @@ import asyncio
 import io
 import re
 
+import pyte
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
@@ -21,6 +22,7 @@ from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
 from echoproto.wire.layer import DataReceived, Reply
 from support import DEADLINE
+from terminal import Screen as PyteScreen
 
 ENTER, TAB, UP, LEFT = "\r", "\t", "\x1b[A", "\x1b[D"
 CTRL_C, CTRL_D, CTRL_R, CTRL_U, CTRL_Y, CTRL_BRACKET = (
@@ -100,9 +102,22 @@ class Terminal(io.StringIO):
         """Without what our own side says to the terminal."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue())
 
+    @property
+    def before_cursor(self):
+        """What is in front of the cursor, in its row."""
+        screen = PyteScreen(self.size.columns, self.size.rows)
+        pyte.Stream(screen).feed(self.getvalue())
+        return screen.before_cursor
+
     async def shows(self, text):
+        await self._until(lambda: text in self.text)
+
+    async def has_cursor_behind(self, text):
+        await self._until(lambda: self.before_cursor == text)
+
+    async def _until(self, condition):
         async with asyncio.timeout(DEADLINE):
-            while text not in self.text:
+            while not condition():
                 self._written.clear()
                 await self._written.wait()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -14,8 +13,6 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Self
-from uuid import uuid4
 
 import pytest
 
@@ -26,12 +23,15 @@ BIN = Path(sys.executable).parent
 
 PACKAGES = {
     "Xvfb": "xvfb",
+    "busybox": "busybox-static",
     "haproxy": "haproxy",
     "nc.openbsd": "netcat-openbsd",
     "ncat": "ncat",
     "openssl": "openssl",
     "plink": "putty-tools",
     "putty": "putty",
+    "qemu-system-sparc": "qemu-system-sparc",
+    "ser2net": "ser2net",
     "socat": "socat",
     "telnet": "inetutils-telnet",
     "telnetd": "inetutils-telnetd",
@@ -177,69 +177,6 @@ def receive_all(sock: socket.socket) -> bytes:
     while more := sock.recv(1 << 20):
         data += more
     return bytes(data)
-
-
-class Terminal:
-    """A program in a real terminal of 80 columns and 24 rows: tmux shows it, and types."""
-
-    def __init__(self, *command: object, env: dict[str, str] | None = None) -> None:
-        self._tmux = [program("tmux"), "-L", f"echoproto-{uuid4().hex}", "-f", os.devnull]
-        shell = f'trap : INT; {shlex.join(map(str, command))}; echo "[status $?]"; exec sleep 1000'
-        variables = [word for item in (env or {}).items() for word in ("-e", "=".join(item))]
-        self._do("start-server", ";", "set-option", "-g", "history-limit", "100000", ";",
-                 "set-option", "-g", "default-terminal", "screen-256color", ";",
-                 "new-session", "-d", "-x", "80", "-y", "24", *variables, shell)  # fmt: skip
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._do("kill-server")
-
-    def _do(self, *words: str, **kwargs) -> str:
-        done = run(*self._tmux, *words, **kwargs)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.decode()
-
-    def type(self, text: str) -> None:
-        """Type characters."""
-        self._do("send-keys", "-l", text)
-
-    def press(self, *keys: str) -> None:
-        """Press keys by their names: Enter, Up, C-c."""
-        self._do("send-keys", *keys)
-
-    def paste(self, text: str) -> None:
-        """Paste, bracketed if the program asks for that."""
-        self._do("load-buffer", "-", input=text.encode())
-        self._do("paste-buffer", "-p", "-d")
-
-    def resize(self, columns: int, rows: int) -> None:
-        self._do("resize-window", "-x", str(columns), "-y", str(rows))
-
-    def lines(self) -> list[str]:
-        """Every line, also those that have scrolled away, each joined if it was wrapped."""
-        text = self._do("capture-pane", "-p", "-J", "-S", "-")
-        return [line.rstrip() for line in text.rstrip().split("\n")]
-
-    def pid(self) -> int:
-        """The process of the program."""
-        shell = self._do("display-message", "-p", "#{pane_pid}").strip()
-        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text())
-
-    def title(self) -> str:
-        return self._do("display-message", "-p", "#{pane_title}").strip()
-
-    def wait_for(self, *last: str) -> list[str]:
-        """Wait until the last lines are `last`; all lines."""
-        lines: list[str] = []
-
-        def there() -> bool:
-            lines[:] = self.lines()
-            return lines[-len(last) :] == list(last)
-
-        eventually(there, lambda: f"{last} at the end of {lines[-30:]}")
-        return lines
 
 
 def memory(process) -> int:

@@ -130,7 +130,8 @@ class Screen:
             name=keys.COMMAND_BUFFER, history=command_history, multiline=False
         )
         self._keys = FormattedTextControl(
-            lambda: self._encodable(session.peer_line[0]),
+            # prompt_toolkit draws the cursor only on a character: there is a blank behind the last.
+            lambda: [*self._encodable(session.peer_line[0]), ("", " ")],
             focusable=True,
             get_cursor_position=lambda: Point(session.peer_line[1], 0),
             show_cursor=True,

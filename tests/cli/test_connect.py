@@ -8,7 +8,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from peers import tls_peer
-from support import BIN, DEADLINE, Terminal, receive_exactly, run
+from support import BIN, DEADLINE, receive_exactly, run
+from terminal import Terminal
 
 
 @pytest.fixture

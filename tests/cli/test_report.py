@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from bench_peer import bench, peer
-from support import BIN, Terminal, eventually, run
+from support import BIN, eventually, run
+from terminal import Terminal
 
 ECHOPROTO = BIN / "echoproto"
 

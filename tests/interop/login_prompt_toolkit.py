@@ -3,7 +3,9 @@
 import asyncio
 
 from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.contrib.telnet.server import TelnetServer
+from prompt_toolkit.shortcuts import CompleteStyle
 
 
 class Server(TelnetServer):
@@ -18,10 +20,17 @@ async def log_in(connection):
     user = await PromptSession().prompt_async("login: ")
     password = await PromptSession().prompt_async("Password: ", is_password=True)
     print_formatted_text(f"Welcome {user}, password of {len(password)}.")
-    session = PromptSession()
+    commands = WordCompleter(["count", "exit", "terminal", "tty"])
+    # Its menu would be drawn below the line, and taken away again, at every key.
+    session = PromptSession(completer=commands, complete_style=CompleteStyle.READLINE_LIKE)
     while (command := await session.prompt_async("$ ")) != "exit":
-        columns = connection.size.columns
-        connection.send(f"{columns} columns\n" if command == "tty" else f"{command!r}\n")
+        match command:
+            case "count":
+                connection.send("".join(f"{number}\n" for number in range(1, 5001)))
+            case "tty":
+                connection.send(f"{connection.size.columns} columns\n")
+            case _:
+                connection.send(f"{command!r}\n")
     connection.send("bye\n")
 
 

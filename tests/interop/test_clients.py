@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support import BIN, DEADLINE, Output, Terminal, has_ipv6, program, run, serve, start
+from support import BIN, DEADLINE, Output, has_ipv6, program, run, serve, start
+from terminal import Terminal
 
 TIMES = 10
 """How often a program is run: test_echo.py makes the same connections itself, 200 of each kind."""

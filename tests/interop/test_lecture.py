@@ -6,7 +6,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from support import BIN, DEADLINE, Terminal, run, start
+from support import BIN, DEADLINE, run, start
+from terminal import Terminal
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -12,7 +12,8 @@ import pytest
 
 from echoproto.shell.commands import COMMANDS
 from peers import RESET_AT_CLOSE
-from support import BIN, DEADLINE, Terminal, eventually, receive_exactly
+from support import BIN, DEADLINE, eventually, receive_exactly
+from terminal import Terminal
 
 ECHOPROTO = BIN / "echoproto"
 PROMPT = ">"

@@ -23,7 +23,6 @@ from putty import SPECIAL, Putty
 from support import (
     BIN,
     DEADLINE,
-    Terminal,
     connect,
     eventually,
     program,
@@ -33,6 +32,7 @@ from support import (
     start,
 )
 from telnet_words import in_words
+from terminal import Terminal
 
 TELNET_MD = Path(__file__).parents[2] / "docs" / "telnet.md"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support import BIN, Output, Terminal, eventually, program, start
+from support import BIN, Output, eventually, program, start
+from terminal import Terminal, shell_on
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "docs" / "examples"
@@ -25,14 +26,6 @@ def server_of(script, *words):
         env=os.environ | {"TERM": "xterm"},
     ) as process:
         yield int(process.stdout.readline())
-
-
-@contextmanager
-def shell_on(target, state, *options):
-    with Terminal(
-        *[BIN / "echoproto", *options, target], env={"XDG_STATE_HOME": str(state)}
-    ) as terminal:
-        yield terminal
 
 
 def enter(terminal, line):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import contextmanager
-
 import pytest
 
-from peers import peer
-from support import BIN, DEADLINE, program, watched
+from support import BIN, watched
+from telnet_hosts import telnetd
 
 # Says when telnet is negotiated, and then each line that it reads, in brackets.
 READER = """
@@ -17,25 +14,13 @@ while read -r line; do printf '[%s]\\n' "$line"; done
 """
 
 
-@contextmanager
-def telnetd(tmp_path, script):
-    """The port of a telnetd that runs a shell script in place of login."""
-    path = tmp_path / "login.sh"
-    path.write_text(script)
-    words = [program("telnetd"), "--no-hostinfo", f"--exec-login=/bin/sh {path}"]
-
-    def serve(sock):
-        subprocess.run(words, stdin=sock, stdout=sock, timeout=DEADLINE, check=False)
-
-    with peer(serve) as (_, port):
-        yield port
-
-
 @pytest.mark.parametrize("options", [["-C"], []], ids=["-C", "LF"])
 def test_each_line_of_a_pipe_is_one_line(tmp_path, options):
+    script = tmp_path / "read-lines"
+    script.write_text(READER)
     words = [BIN / "echoproto", *options, "--no-shutdown"]
     with (
-        telnetd(tmp_path, READER) as port,
+        telnetd(f"/bin/sh {script}") as port,
         watched(*words, f"telnet://127.0.0.1:{port}") as (process, output),
     ):
         output.wait_for("ready")

@@ -198,3 +198,13 @@ def test_a_server_that_takes_each_key_is_sent_cr_nul_and_its_echo_is_what_is_sho
 
     _, shown = in_shell(script)
     assert "$ ls\r\nfile\r\n" in shown.text
+
+
+def test_in_character_mode_the_cursor_is_where_the_server_has_put_it():
+    async def script(_, peer, screen):
+        await peer.say(WILL + SGA + WILL + ECHO + b"login: ")
+        await screen.has_cursor_behind("login: ")
+        await peer.say("žluťou日本\b\b\b\b".encode())
+        await screen.has_cursor_behind("login: žluťou")
+
+    in_shell(script)

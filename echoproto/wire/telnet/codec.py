@@ -76,6 +76,7 @@ _IAC_SE: Final = bytes([Command.IAC, Command.SE])
 _NEGOTIATION_START: Final = {
     key: bytes([Command.IAC, command]) for key, command in NEGOTIATION_COMMAND.items()
 }
+_REQUEST_LENGTH: Final = 3
 _new_tuple = tuple.__new__  # takes half of the time of calling a NamedTuple
 _COMMANDS: Final = tuple(map(CommandReceived, range(256)))
 
@@ -383,6 +384,8 @@ class TelnetCodec(Layer):
         self._add_reply(self._apply(side, option, outcome))
         if outcome.changed_to:
             self._add_bounded_reply(self._begin(side, option))
+            if side_entry(side, option).asks_for_other and self._has_room(_REQUEST_LENGTH):
+                self._add_reply(self.request(side.other, option, on=True))
 
     def _handle_subnegotiation(self, content: bytes) -> SubnegotiationReceived | None:
         if not content or len(content) > MAX_SUBNEGOTIATION:

@@ -31,6 +31,11 @@ class Side(StrEnum):
     LOCAL = "local"
     REMOTE = "remote"
 
+    @property
+    def other(self) -> Side:
+        """The side that is not this one."""
+        return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
+
 
 @dataclass(frozen=True)
 class Policy:

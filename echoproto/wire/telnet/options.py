@@ -60,6 +60,8 @@ class SideEntry:
     """Returns the payload of the subnegotiation to send when the option comes into effect."""
     answer: Callable[[LocalInfo, bytes], bytes | None] | None = None
     """Returns the payload that answers a received one while the option is in effect, or None."""
+    asks_for_other: bool = False
+    """Whether this end, when the peer has enabled the option here, requests it of the peer too."""
 
 
 class SubnegotiationValue(NamedTuple):
@@ -132,7 +134,8 @@ class Option(IntEnum):
     SGA = Entry(
         number=3,
         rfc=858,
-        local=SideEntry(Role.CLIENT, "sends no go-ahead"),
+        # Some servers that take each key by itself ask for SGA and wait to be asked: Twisted's.
+        local=SideEntry(Role.CLIENT, "sends no go-ahead", asks_for_other=True),
         remote=SideEntry(Role.CLIENT, "sends no go-ahead"),
     )
     # No client agrees: inetutils-telnetd asks for a mark to find clients in "kludge line mode", and

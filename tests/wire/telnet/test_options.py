@@ -35,6 +35,7 @@ from telnet_bytes import (
     NAWS,
     SB,
     SE,
+    SGA,
     TIMING_MARK,
     TTYPE,
     UNKNOWN,
@@ -99,6 +100,21 @@ def test_the_server_lets_the_client_edit_lines_and_a_person_lets_the_server_echo
     assert {Option.ECHO, Option.SGA} <= SHELL_POLICY.remote
     assert Option.SGA in PIPE_POLICY.local & PIPE_POLICY.remote & SHELL_POLICY.local
     assert Option.ECHO not in PIPE_POLICY.local | PIPE_POLICY.remote | SHELL_POLICY.local
+
+
+def test_a_server_that_asks_for_no_go_aheads_is_asked_for_the_same_once():
+    one = TelnetCodec(SHELL_POLICY)
+    asked = IAC + DO + SGA
+    assert reply_of(received(one, asked)) == IAC + WILL + SGA + asked
+    assert not reply_of(received(one, asked + IAC + WILL + SGA))
+    assert one.options(Side.LOCAL) == one.options(Side.REMOTE) == [Option.SGA]
+    assert reply_of(received(TelnetCodec(SERVER_POLICY), asked)) == IAC + WONT + SGA
+
+
+def test_a_server_that_has_offered_to_send_no_go_aheads_is_not_asked_again():
+    one = TelnetCodec(SHELL_POLICY)
+    offered, asked = IAC + WILL + SGA, IAC + DO + SGA
+    assert reply_of(received(one, offered + asked)) == asked + IAC + WILL + SGA
 
 
 def test_only_the_server_answers_timing_marks_and_they_are_no_state():
