@@ -13,6 +13,7 @@ import click
 from echoproto.cli import options
 from echoproto.cli.piping import PIPE_ONLY, pipe_options, run_pipe
 from echoproto.cli.run import STDIN, STDOUT, is_terminal, run
+from echoproto.cli.wire import wire_options, wire_outputs
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--once", is_flag=True, help="Shell: end when the server closes the connection.")
 @options.telnet_option
 @options.insecure_option
+@wire_options
 @pipe_options
 def connect(
     *, target: Target | None, eol: str | None, once: bool, **given: Unpack[PipeOptions]
@@ -58,13 +60,14 @@ def connect(
         from echoproto.shell.settings import Settings
         from echoproto.wire.framing import LINE_ENDS
 
-        options.telnet_mode(given["telnet"], target, "auto")  # refuses what contradicts the target
-        settings = Settings(line_end=LINE_ENDS.get(eol or ""))
+        telnet = options.telnet_mode(given["telnet"], target, "auto")
+        settings = Settings(line_end=LINE_ENDS.get(eol or ""), wire=given["wire"])
         shell_options = Options(
             wait=given["wait"],
             insecure=given["insecure"],
             telnet=given["telnet"],
             once=once,
             settings=settings,
+            outputs=stack.enter_context(wire_outputs(given, telnet)),
         )
         run(run_shell(target, shell_options, history=history or str(target)))

@@ -13,15 +13,21 @@ import click
 from echoproto.cli import options
 from echoproto.cli.piping import connect_pipe
 from echoproto.cli.run import run
+from echoproto.cli.wire import pipe_wire, wire_options
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from echoproto.cli.wire import WireOptions
     from echoproto.client.target import Target
+    from echoproto.wire.tap import OnWire
 
 
 @click.command()
 @options.target_argument
 @options.wait_option
 @options.insecure_option
+@wire_options
 @click.option(
     "-c",
     "--count",
@@ -64,6 +70,7 @@ def ping(
     interval: float,
     timeout: float,
     text: str | None,
+    **wire: Unpack[WireOptions],
 ) -> None:
     """Send lines to TARGET at an interval, on one connection. Print how long each answer took.
 
@@ -71,15 +78,17 @@ def ping(
     """
     if text is not None and ("\n" in text or "\r" in text):
         raise click.UsageError("--send takes one line: TEXT must not contain a line end")
-    connecting = connect_pipe(target, wait=wait, insecure=insecure)
+    options.check_insecure(target, insecure=insecure)
+    telnet = options.telnet_mode(None, target, "never")
+    connecting = connect_pipe(target, wait=wait, insecure=insecure, telnet=telnet)
     line = None if text is None else os.fsencode(text)
 
-    async def ping_and_print() -> bool:
+    async def ping_and_print(on_wire: OnWire | None) -> bool:
         import asyncio
 
         from echoproto.client.ping import Ping
 
-        async with connecting as connection:
+        async with connecting(on_wire) as connection:
             pings = Ping(
                 connection,
                 text=line,
@@ -96,5 +105,7 @@ def ping(
                 click.echo("\n".join(pings.summary()))
         return pings.times.count > 0
 
-    if not run(ping_and_print(), fast=True):
+    with pipe_wire(wire, telnet) as on_wire:
+        has_answer = run(ping_and_print(on_wire), fast=True)
+    if not has_answer:
         raise SystemExit(1)

@@ -5,27 +5,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from echoproto.cli.options import SECONDS, Number, check_insecure, given, telnet_mode
-from echoproto.cli.run import STDOUT, run
+from echoproto.cli.run import STDIN, STDOUT, run
+from echoproto.cli.wire import WireOptions, pipe_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Unpack
 
     from echoproto.client.connection import ClientConnection
     from echoproto.client.pipe import HalfClose
     from echoproto.client.target import Target
+    from echoproto.wire.tap import OnWire
     from echoproto.wire.telnet.scanner import TelnetMode
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
 
-class PipeOptions(TypedDict):
+class PipeOptions(WireOptions):
     """The options of a command that runs a pipe, as click parses them."""
 
     wait: float | None
@@ -99,31 +101,38 @@ def pipe_options(command: C) -> C:
 
 
 def connect_pipe(
-    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode | None = None
-) -> AbstractAsyncContextManager[ClientConnection]:
-    """Connect to `target`, as an asynchronous context manager.
+    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode = "never"
+) -> Callable[[OnWire | None], AbstractAsyncContextManager[ClientConnection]]:
+    """Return a function that connects to `target`, as an asynchronous context manager.
 
-    On telnet, agree only to options that leave the bytes unchanged. Raises click.UsageError for an
-    option that `target` contradicts.
+    On telnet, agree only to options that leave the bytes unchanged. The function takes the
+    `on_wire` of `connect`.
     """
     from echoproto.client.connection import connect
     from echoproto.wire.telnet.codec import TelnetCodec
     from echoproto.wire.telnet.options import PIPE_POLICY
 
-    check_insecure(target, insecure=insecure)
-    mode = telnet_mode(telnet, target, "never")
-    codec = None if mode == "never" else TelnetCodec(PIPE_POLICY, mode=mode, ayt=b"")
-    return connect(target, wait, insecure=insecure, telnet=codec)
+    codec = None if telnet == "never" else TelnetCodec(PIPE_POLICY, mode=telnet, ayt=b"")
+    return lambda on_wire: connect(target, wait, insecure=insecure, telnet=codec, on_wire=on_wire)
 
 
-def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions]) -> None:
+def run_pipe(
+    target: Target,
+    files: Iterable[int],
+    *,
+    inputs: Sequence[str | int] = (STDIN,),
+    **options: Unpack[PipeOptions],
+) -> None:
     """Send the data from the file descriptors `files`, and print what comes back.
 
-    Raises click.UsageError if the options contradict each other.
+    `inputs` are the descriptors and the paths of `files`. Raises click.UsageError if the options
+    contradict each other, or the target.
     """
     _check(given(PIPE_ONLY))
+    check_insecure(target, insecure=options["insecure"])
+    telnet = telnet_mode(options["telnet"], target, "never")
     connecting = connect_pipe(
-        target, wait=options["wait"], insecure=options["insecure"], telnet=options["telnet"]
+        target, wait=options["wait"], insecure=options["insecure"], telnet=telnet
     )
 
     def hint() -> None:
@@ -135,10 +144,10 @@ def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions
                 err=True,
             )
 
-    async def pipe_files() -> None:
+    async def pipe_files(on_wire: OnWire | None) -> None:
         from echoproto.client.pipe import pipe
 
-        async with connecting as connection:
+        async with connecting(on_wire) as connection:
             await pipe(
                 connection,
                 None if options["recv_only"] else files,
@@ -150,7 +159,8 @@ def run_pipe(target: Target, files: Iterable[int], **options: Unpack[PipeOptions
                 on_silence=hint,
             )
 
-    run(pipe_files())
+    with pipe_wire(options, telnet, inputs, is_mixed=not options["send_only"]) as on_wire:
+        run(pipe_files(on_wire))
 
 
 def _check(written: dict[str, str]) -> None:

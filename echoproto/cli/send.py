@@ -13,6 +13,7 @@ import click
 from echoproto.cli import options
 from echoproto.cli.piping import pipe_options, run_pipe
 from echoproto.cli.run import NAMES, STDIN
+from echoproto.cli.wire import wire_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False)
 @options.wait_option
 @options.telnet_option
 @options.insecure_option
+@wire_options
 @pipe_options
 def send(*, words: tuple[str, ...], **given: Unpack[PipeOptions]) -> None:
     """Send FILEs to TARGET and print what comes back. - or no FILE is standard input."""
@@ -43,7 +45,8 @@ def send(*, words: tuple[str, ...], **given: Unpack[PipeOptions]) -> None:
     for name in names:
         if name != "-":
             _FILE(name)  # before anything is sent
-    run_pipe(target, _open_each(names or ["-"]), **given)
+    inputs = [STDIN if name == "-" else name for name in names or ["-"]]
+    run_pipe(target, _open_each(names or ["-"]), inputs=inputs, **given)
 
 
 def _open_each(names: Sequence[str]) -> Iterator[int]:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from typing import NamedTuple
 
-    from echoproto.wire.tap import Tap, WireEvent
+    from echoproto.wire.tap import OnWire, Tap
     from echoproto.wire.telnet.codec import TelnetCodec
 
 MAX_QUEUED: Final = 64 * 1024
@@ -60,7 +60,7 @@ async def connect(
     insecure: bool = False,
     telnet: TelnetCodec | None = None,
     on_event: Callable[[NamedTuple], object] = ignore,
-    on_wire: Callable[[WireEvent], object] | None = None,
+    on_wire: OnWire | None = None,
 ) -> AsyncIterator[ClientConnection]:
     """Connect to `target` and return a `ClientConnection`, as an asynchronous context manager.
 
@@ -86,7 +86,7 @@ async def connect(
         if context:
             tls = TLS(context, server_side=False, server_hostname=target.server_name)
         sock = await open_socket(target)
-        tap = open_tap(on_wire, sock) if on_wire else None
+        tap = open_tap(on_wire, sock) if on_wire is not None else None
         connection = ClientConnection(target, sock, tls, telnet, on_event, tap=tap)
         try:
             await connection.shake_hands()

@@ -11,13 +11,13 @@ import socket
 from time import time
 from typing import TYPE_CHECKING
 
-from echoproto.wire.tap import Address, Tap, WireEvent, WireKind
+from echoproto.wire.tap import Address, OnWire, Tap, WireKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def open_tap(on_wire: Callable[[WireEvent], object], sock: socket.socket) -> Tap:
+def open_tap(on_wire: OnWire, sock: socket.socket) -> Tap:
     """Return a tap that reports to `on_wire`, and report that `sock` is connected.
 
     If `on_wire` raises an exception, the event loop's exception handler is called, as for any

@@ -19,6 +19,7 @@ from echoproto.shell.settings import Settings
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.options import SHELL_POLICY
 from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
+from echoproto.wire.wire_view import WireView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from echoproto.client.connection import ClientConnection
     from echoproto.client.target import Target
+    from echoproto.client.wire_outputs import WireOutputs
+    from echoproto.wire.tap import WireEvent
     from echoproto.wire.telnet.scanner import TelnetMode
 
 TERMINAL_TYPE: Final = "dumb"
@@ -34,6 +37,9 @@ TERMINAL_TYPE: Final = "dumb"
 
 Servers do not draw on a "dumb" terminal.
 """
+
+MAX_WIRE_ROWS: Final = 16
+"""Largest number of rows of hex to show of what one call of the socket has moved."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Options:
     once: bool = False
     """Whether the shell ends when the peer closes the connection."""
     settings: Settings = field(default_factory=Settings)
+    outputs: WireOutputs | None = None
+    """Where to write what is on the wire."""
 
     def codec(self, target: Target) -> TelnetCodec:
         """Return the telnet codec for a connection to `target`."""
@@ -63,7 +71,14 @@ class Options:
     ) -> AbstractAsyncContextManager[ClientConnection]:
         """Connect to `target`."""
         insecure = self.insecure and target.is_tls
-        return connect(target, self.wait, insecure=insecure, telnet=codec, on_event=on_event)
+        return connect(
+            target,
+            self.wait,
+            insecure=insecure,
+            telnet=codec,
+            on_event=on_event,
+            on_wire=self.outputs,
+        )
 
 
 async def run_shell(target: Target, options: Options, *, history: str) -> None:
@@ -84,6 +99,9 @@ async def run_shell(target: Target, options: Options, *, history: str) -> None:
 async def run(session: Session, screen: Screen, options: Options) -> None:
     """Run `session` on `screen`, as `run_shell` does."""
     session.display = screen
+    if options.outputs is not None:
+        options.outputs.say = session.say
+        options.outputs.add(_wire_printer(session, options.telnet))
     connector = Connector(session, options.connect, options.codec, once=options.once)
     connecting = asyncio.create_task(connector.run())
     opening = asyncio.create_task(connector.opened.wait())
@@ -105,6 +123,22 @@ async def run(session: Session, screen: Screen, options: Options) -> None:
         for task in (connecting, opening):
             task.cancel()
         await asyncio.gather(connecting, opening, return_exceptions=True)
+
+
+def _wire_printer(session: Session, telnet: TelnetMode | None) -> Callable[[WireEvent], None]:
+    """Return a function that prints what is on the wire, while the settings say so."""
+    mode = telnet or ("always" if session.target.is_telnet else "auto")
+    view = WireView(mode, max_rows=MAX_WIRE_ROWS)
+
+    def show(event: WireEvent) -> None:
+        lines = view.lines(event)
+        if session.settings.wire:
+            shown = ([*line, ("", "\n")] for line in lines)
+            session.display.print(
+                [(f"class:{style}", text) for line in shown for style, text in line]
+            )
+
+    return show
 
 
 def _say(text: str) -> None:

@@ -51,7 +51,7 @@ def data_rows(data: bytes, style: Style, size: int) -> Iterator[tuple[int, Line]
         text = text_fragments(data[text_start:text_end], style)
         hexadecimal = _hex(match[0], size)
         yield begin, [("", hexadecimal), *text] if text else [("", hexadecimal.rstrip())]
-        text_start = max(text_start, text_end)
+        text_start = text_end
 
 
 def words_rows(raw: bytes, words: str, size: int) -> Iterator[tuple[int, Line]]:

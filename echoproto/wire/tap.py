@@ -71,6 +71,9 @@ class WireEvent(NamedTuple):
     text: str = ""
 
 
+OnWire: TypeAlias = "Callable[[WireEvent], object]"
+"""A function that looks on: it is called with each event."""
+
 _ENDS: Final = frozenset([WireKind.RECEIVED_EOF, WireKind.SENT_EOF, WireKind.LOST])
 
 
@@ -82,7 +85,7 @@ class Tap:
 
     def __init__(
         self,
-        on_wire: Callable[[WireEvent], object],
+        on_wire: OnWire,
         now: Callable[[], float],
         on_error: Callable[[Exception], object],
     ) -> None:

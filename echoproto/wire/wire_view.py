@@ -18,6 +18,7 @@ sent: `dump` escapes it.
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from echoproto.wire.dump import escape
@@ -47,6 +48,7 @@ _MARKS: Final = {
 }
 """How the line of an event begins, and its style."""
 
+_BATCH: Final = 1000  # lines
 _INDENT: Final = "  "
 _LEAST_DIGITS: Final = 4  # of an offset
 
@@ -84,18 +86,29 @@ class WireView:
 
     def lines(self, event: WireEvent) -> list[Line]:
         """Return the lines for `event`, which follows those that were passed before."""
+        return list(self._iter_lines(event))
+
+    def batches(self, event: WireEvent) -> Iterator[list[Line]]:
+        """Yield the same lines, at most _BATCH at a time: an event can have very many.
+
+        The iterator must be used up before the next event.
+        """
+        lines = self._iter_lines(event)
+        while batch := list(islice(lines, _BATCH)):
+            yield batch
+
+    def _iter_lines(self, event: WireEvent) -> Iterator[Line]:
         if event.kind is WireKind.CONNECTED:
             self._connect(event.local)
         elif event.kind is WireKind.TLS_ESTABLISHED:
             self._end = " (close_notify)"
         time = datetime.fromtimestamp(event.time, self._zone)
-        lines = list(self._date_line(time))
+        yield from self._date_line(time)
         mark, style = _MARKS.get(event.kind, _NOTICE)
         clock = f"{time:%H:%M:%S}.{time.microsecond // 1000:03}"
-        lines.append([("dim", f"{clock} "), (style, f"{mark} {self._words(event)}")])
+        yield [("dim", f"{clock} "), (style, f"{mark} {self._words(event)}")]
         if event.data:
-            lines += self._rows(event.data, style, self._pieces(event))
-        return lines
+            yield from self._rows(event.data, style, self._pieces(event))
 
     def _date_line(self, time: datetime) -> Iterator[Line]:
         if self._is_dated and time.date() != self._date:
@@ -131,7 +144,7 @@ class WireView:
                 self._sent.mode = self._received.mode
         else:
             yield from self._sent.cut(event.data)
-            if self._received.mode == "auto" and self._sent.mode == "always":
+            if self._sent.mode == "always":
                 self._received.mode = "always"
 
     def _rows(

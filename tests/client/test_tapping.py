@@ -11,6 +11,7 @@ import time
 import pytest
 
 from echoproto.client.connection import connect
+from echoproto.client.tapping import _address
 from echoproto.client.target import Target
 from echoproto.errors import NetworkError
 from echoproto.wire.tap import WireKind
@@ -80,6 +81,14 @@ def test_ipv6_addresses_are_hosts_and_ports():
     with peer(echo_once, socket.AF_INET6, ("::1", 0)) as (_, port, *_):
         talk(Target("::1", port), say_hello, on_wire=events.append)
     assert events[0].remote == ("::1", port)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6")
+def test_a_link_local_address_has_its_zone_and_a_lost_one_is_unknown():
+    with socket.socket(socket.AF_INET6) as sock:
+        found = ("fe80::1", 7, 0, socket.if_nametoindex("lo"))
+        assert _address(sock, lambda: found) == ("fe80::1%lo", 7)
+        assert _address(sock, sock.getpeername) == ""
 
 
 @pytest.mark.parametrize("name", ["@{}", "{}"])

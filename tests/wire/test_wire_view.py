@@ -93,6 +93,13 @@ def test_of_much_data_the_first_rows_are_shown_and_the_rest_is_counted():
     assert len(rows(event("SENT", bytes(65536)))) == 1 + 4096
 
 
+def test_the_lines_of_much_data_come_in_batches_too():
+    event_of_much = event("SENT", b"\n" * 5000)
+    batches = list(WireView(zone=CET).batches(event_of_much))
+    assert max(map(len, batches)) < 5001 / 4
+    assert [line for batch in batches for line in batch] == WireView(zone=CET).lines(event_of_much)
+
+
 def test_offsets_of_one_event_are_equally_wide():
     shown = rows(event("SENT", b"\n" * 0x10002))
     assert (shown[1][:8], shown[-1][:8]) == ("  00000 ", "  10001 ")

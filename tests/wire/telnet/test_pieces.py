@@ -51,6 +51,15 @@ def test_a_subnegotiation_that_is_cut_is_told_at_its_end():
     ]
 
 
+def test_of_a_subnegotiation_that_never_ends_little_is_kept():
+    cutter = TelnetPieces("always")
+    for chunk in (b"\xff\xfa\x27", *[bytes(65536)] * 3):
+        assert b"".join(piece.raw for piece in cutter.cut(chunk)) == chunk
+    assert len(cutter._content) < 100
+    (end,) = cutter.cut(b"\xff\xf0")
+    assert end.words.endswith('…" IAC SE')
+
+
 def test_a_command_ends_a_subnegotiation_that_has_no_end():
     assert pieces(b"\xff\xfa\x18", b"\xff\xf1data", b"\xff\xf0") == [
         [Piece(b"\xff\xfa", "IAC SB …"), Piece(b"\x18", "…")],
