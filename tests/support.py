@@ -31,6 +31,7 @@ PACKAGES = {
     "plink": "putty-tools",
     "putty": "putty",
     "qemu-system-sparc": "qemu-system-sparc",
+    "redis-server": "redis-server",
     "ser2net": "ser2net",
     "socat": "socat",
     "telnet": "inetutils-telnet",

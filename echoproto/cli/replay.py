@@ -19,13 +19,17 @@ from echoproto.cli import options
 from echoproto.cli.junit import Outcome
 from echoproto.cli.run import run
 from echoproto.cli.session_files import check_values, read_session, set_option, target_of
+from echoproto.cli.wire import pipe_wire, wire_options
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+    from typing import Unpack
 
+    from echoproto.cli.wire import WireOptions
     from echoproto.client.connection import ClientConnection
     from echoproto.client.target import Target
     from echoproto.wire.session_entries import SessionFile
+    from echoproto.wire.tap import OnWire
     from echoproto.wire.telnet.scanner import TelnetMode
 
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 @options.wait_option
 @options.telnet_option
 @options.insecure_option
+@wire_options
 @click.option(
     "--timeout",
     type=options.SECONDS,
@@ -67,6 +72,7 @@ def replay(
     values: dict[str, bytes],
     repeat: int,
     junit: str | None,
+    **wire: Unpack[WireOptions],
 ) -> None:
     """Replay session FILEs on TARGET. Print the first difference of each.
 
@@ -85,13 +91,13 @@ def replay(
         Replay(session, given or target_of(session), values, timeout, wait, telnet, insecure)
         for session in sessions
     ]
-    for each in replays:
-        each.check_options()
+    modes = {each.check_options() for each in replays}
 
-    async def replay_all() -> list[Outcome]:
-        return [await each.run(repeat) for each in replays]
+    async def replay_all(on_wire: OnWire | None) -> list[Outcome]:
+        return [await each.run(repeat, on_wire) for each in replays]
 
-    outcomes = run(replay_all(), fast=True)
+    with pipe_wire(wire, modes.pop() if len(modes) == 1 else "auto", names) as on_wire:
+        outcomes = run(replay_all(on_wire), fast=True)
     if junit:
         from echoproto.cli.junit import junit_xml
 
@@ -115,12 +121,15 @@ class Replay:
     telnet: TelnetMode | None
     insecure: bool
 
-    def check_options(self) -> None:
-        """Raise click.UsageError for an option that contradicts the target, or has no effect."""
-        options.check_insecure(self.target, insecure=self.insecure)
-        self._telnet_mode()
+    def check_options(self) -> TelnetMode:
+        """Return the telnet mode.
 
-    async def run(self, repeat: int) -> Outcome:
+        Raises click.UsageError for an option that contradicts the target, or has no effect.
+        """
+        options.check_insecure(self.target, insecure=self.insecure)
+        return options.telnet_mode(self.telnet, self.target, self.session.telnet or "never")
+
+    async def run(self, repeat: int, on_wire: OnWire | None) -> Outcome:
         """Replay the session up to `repeat` times, up to the first difference, and print it."""
         from echoproto.client.replay import replay
         from echoproto.errors import NetworkError
@@ -131,7 +140,7 @@ class Replay:
         try:
             while number < repeat and not failure:
                 number += 1
-                async with self._connect() as connection:
+                async with self._connect(on_wire) as connection:
                     found = await replay(connection, self.session, self.values, self.timeout)
                     failure = str(found) if found else ""
         except NetworkError as problem:
@@ -146,18 +155,17 @@ class Replay:
             click.echo(self._summary(repeat, seconds), err=True)
         return Outcome(self.session.name, seconds, failure, error)
 
-    def _connect(self) -> AbstractAsyncContextManager[ClientConnection]:
+    def _connect(self, on_wire: OnWire | None) -> AbstractAsyncContextManager[ClientConnection]:
         """Connect, and answer telnet as the shell does, in which sessions are recorded."""
         from echoproto.client.connection import connect
         from echoproto.wire.telnet.codec import TelnetCodec
         from echoproto.wire.telnet.options import SHELL_POLICY
 
-        mode = self._telnet_mode()
+        mode = self.check_options()
         codec = None if mode == "never" else TelnetCodec(SHELL_POLICY, mode=mode, ayt=b"")
-        return connect(self.target, self.wait, insecure=self.insecure, telnet=codec)
-
-    def _telnet_mode(self) -> TelnetMode:
-        return options.telnet_mode(self.telnet, self.target, self.session.telnet or "never")
+        return connect(
+            self.target, self.wait, insecure=self.insecure, telnet=codec, on_wire=on_wire
+        )
 
     def _summary(self, repeat: int, seconds: float) -> str:
         sent, expected = self.session.counts

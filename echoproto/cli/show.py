@@ -29,4 +29,5 @@ def show(*, files: tuple[str, ...], values: dict[str, bytes]) -> None:
     for session in sessions:
         if len(sessions) > 1:
             click.echo(f"{session.name}:")
-        click.echo(to_text(session_lines(session, values, width)), nl=False)
+        for line in session_lines(session, values, width):
+            click.echo(to_text([line]), nl=False)

@@ -5,9 +5,10 @@
   context of TLS, and the reasons for which a handshake fails.
 - `connection` is the connection that programs use: `connect` and `ClientConnection`. It stands on
   `stream`, which moves the bytes, and `descriptors`, which asks the system about them.
-- `pipe` and `ping` run on a `ClientConnection`.
-- `bench` runs a load, for which `limits` checks the system: `load` is one connection of it,
-  `latency` records the times, and `stalls` those in which the client itself stood still.
+- `pipe`, `ping` and `replay` run on a `ClientConnection`.
+- `bench` runs a load, for which `limits` checks the system: `load` is one connection of it, and
+  `session_load` one that runs a session file. `latency` records the times, and `stalls` those in
+  which the client itself stood still.
 
 This package imports `wire`, and never Twisted. The shell and the command line stand above it.
 """

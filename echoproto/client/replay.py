@@ -38,7 +38,9 @@ MAX_BUFFERED: Final = 1 << 26
 MAX_SHOWN: Final = 200
 """Largest number of characters of a line that a difference shows."""
 
-_SETTLE: Final = 0.5  # seconds to wait for the rest of a line that differs, to show all of it
+SETTLE: Final = 0.5
+"""Seconds to wait for the rest of a line that differs, to show all of it."""
+
 _BEFORE: Final = 20  # characters of a long line to show before the difference
 
 
@@ -179,7 +181,7 @@ class _Replay:
 
     async def _settle(self) -> None:
         """Wait for the rest of the line that differs."""
-        deadline = asyncio.get_running_loop().time() + _SETTLE
+        deadline = asyncio.get_running_loop().time() + SETTLE
         while not self._player.has_ended and not self._player.got.endswith(b"\n"):
             if not await self._wait(deadline):
                 return

@@ -37,6 +37,9 @@ PAUSE: Final = 1.0
 """Seconds after which a line of the same direction has a time of its own."""
 
 _NAMES: Final = {line_end: name for name, line_end in LINE_ENDS.items()}
+_ENDS: Final = {end: re.compile(b"[\n%s]" % re.escape(end[-1:])) for end in _NAMES}
+"""What ends a line of the file, by the usual line end: its last byte, and LF."""
+
 _DETECTED: Final = (LINE_ENDS["crlf"], LINE_ENDS["lf"])
 _SECRET_END: Final = re.compile(rb"\r\n|\r\0|\r|\n|\0")
 _CONTINUATION: Final = range(0x80, 0xC0)  # bytes inside a character of UTF-8
@@ -158,10 +161,8 @@ class Recorder:
 
     def _find_end(self, direction: _Direction, data: bytes, start: int) -> int:
         """Return where the line that begins at `start` ends, or 0 if it is not complete."""
-        ends = {b"\n", direction.line_end[-1:] or b"\n"}
-        found = [at for end in ends if (at := data.find(end, start, start + MAX_LINE)) >= 0]
-        if found:
-            return min(found) + 1
+        if found := _ENDS[direction.line_end].search(data, start, start + MAX_LINE):
+            return found.end()
         if len(data) - start <= MAX_LINE:
             return 0
         end = start + MAX_LINE

@@ -7,7 +7,9 @@ a line.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from echoproto.errors import SessionFileError
@@ -164,7 +166,14 @@ def compile_pattern(parts: Pattern, values: Mapping[str, bytes]) -> re.Pattern[s
         else ".*"
         for part in parts
     )
-    try:
-        return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"the regular expression is not valid: {error}") from None
+    return _compile(text)
+
+
+@lru_cache(maxsize=1024)
+def _compile(text: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # for what another version of Python takes differently
+        try:
+            return re.compile(text)
+        except (re.error, OverflowError, RecursionError, Warning) as error:
+            raise ValueError(f"the regular expression is not valid: {error}") from None

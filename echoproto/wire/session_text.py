@@ -42,6 +42,8 @@ _ESCAPES: Final = {
 }
 _MEANINGS: Final = {text[1]: data for data, text in _ESCAPES.items()}
 
+_PLAIN: Final = re.compile(rb"[ -#%-\[\]-~]*")  # what needs no look at each character
+
 # A dollar sign needs an escape only where it would begin a variable.
 _TO_ESCAPE: Final = re.compile(rb"([\r\n\t\0\x1b\\]|\$(?=\{))")
 
@@ -68,6 +70,8 @@ Pattern: TypeAlias = tuple[str | Variable, ...]
 
 def write(data: bytes) -> str:
     """Return `data` as the text of a line. `read` returns the same bytes."""
+    if _PLAIN.fullmatch(data):
+        return data.decode("ascii")
     pieces = _TO_ESCAPE.split(data)  # every second piece is what the expression has found
     return "".join(_ESCAPES[p] if n % 2 else escape(p) for n, p in enumerate(pieces))
 
@@ -88,10 +92,16 @@ def write_line(data: bytes, line_end: bytes, secrets: Mapping[bytes, str] | None
 
 def _write_without(secrets: Mapping[bytes, str], data: bytes) -> str:
     """Return `data` as the text of a line, with variables in the place of secrets."""
-    longest_first = sorted(filter(None, secrets), key=len, reverse=True)
     line = data.rstrip(b"\r\n\0")  # it may have another line end than the usual one
-    replaced = [each for each in longest_first if len(each) >= MIN_REPLACED or each == line]
-    pieces = re.split(b"(%s)" % b"|".join(map(re.escape, replaced)), data) if replaced else [data]
+    found = [
+        each
+        for each in secrets
+        if each in data and (len(each) >= MIN_REPLACED or each == line != b"")
+    ]
+    if not found:
+        return write(data)
+    longest_first = sorted(found, key=len, reverse=True)
+    pieces = re.split(b"(%s)" % b"|".join(map(re.escape, longest_first)), data)
     return "".join(
         f"${{{secrets[piece]}}}" if n % 2 else write(piece) for n, piece in enumerate(pieces)
     )

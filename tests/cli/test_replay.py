@@ -79,6 +79,12 @@ def test_a_server_that_is_not_there_is_an_error_in_junit_too(session, tmp_path):
     assert suite[0][0].text == why
 
 
+def test_the_time_limit_is_that_of_the_option(server, session):
+    path = session("> a\n< a\n< b")
+    status, printed, _ = replay(path, f"127.0.0.1:{server.port}", "--timeout", "0.5")
+    assert (status, printed[0]) == (1, f"{path}:4: it did not come in 0.5 seconds")
+
+
 def test_it_is_repeated_on_new_connections_up_to_the_first_difference(server, session):
     path = session(HELLO)
     status, _, said = replay(path, f"127.0.0.1:{server.port}", "--repeat", "5")
@@ -90,10 +96,10 @@ def test_it_is_repeated_on_new_connections_up_to_the_first_difference(server, se
 
 
 def test_values_are_set_by_the_user(server, session):
-    path = session("set user alice\n> ${user} ${pw}\n< bob secret\n< x")
-    words = [path, f"127.0.0.1:{server.port}", "--set", "user=bob", "--timeout", "0.01"]
+    path = session("set user alice\n> ${user} ${pw}\n< bob secret\ntimeout 0.01\n< x")
+    words = [path, f"127.0.0.1:{server.port}", "--set", "user=bob"]
     status, printed, _ = replay(*words, "--set", "pw=secret")
-    assert (status, printed[0]) == (1, f"{path}:5: it did not come in 0.01 seconds")
+    assert (status, printed[0]) == (1, f"{path}:6: it did not come in 0.01 seconds")
     assert replay(*words, "--set", "pw=Secret")[1][2] == "  +< bob ${pw}"
 
 
@@ -122,6 +128,17 @@ def test_a_word_that_is_no_file_and_no_target_is_named(session):
     status, _, said = replay(session(HELLO), "b.session")
     start = "Error: 'b.session' is no file, and no target: b.session: the port is missing"
     assert (status, said[-1][: len(start)]) == (2, start)
+
+
+def test_the_wire_is_shown_meanwhile(server, session, tmp_path):
+    path = session(HELLO)
+    target = f"127.0.0.1:{server.port}"
+    status, printed, said = replay(path, target, "-x", "-o", tmp_path / "wire.txt")
+    assert (status, printed) == (0, [])
+    assert any(line.endswith("> sent 6 bytes") for line in said)
+    assert "< received 6 bytes" in (tmp_path / "wire.txt").read_text()
+    status, _, said = replay(path, target, "-o", path)
+    assert (status, said[-1]) == (2, f"Error: -o {path}: this file is the input")
 
 
 def test_ctrl_c_ends_it_with_130(session):

@@ -63,13 +63,16 @@ def test_the_first_difference_is_shown_with_its_line_and_all_of_what_came():
     ]
 
 
-def test_the_rest_of_a_line_that_differs_is_waited_for():
+def test_the_rest_of_a_line_that_differs_is_waited_for(monkeypatch):
+    monkeypatch.setattr("echoproto.client.replay.SETTLE", DEADLINE)
+
     def serve(sock):
         sock.sendall(b"x")
-        sock.sendall(b"yz")
+        assert receive_exactly(sock, 3) == b"a\r\n"
+        sock.sendall(b"yz\r\n")
         receive_all(sock)
 
-    assert replayed("< abc", serve)[1:] in (["  -< abc", "  +< xyz\\"], ["  -< abc", "  +< x\\"])
+    assert replayed("> a\n< abc", serve)[1:] == ["  -< abc", "  +< xyz"]
 
 
 def test_nothing_that_is_shown_can_act_on_the_terminal():
@@ -82,14 +85,14 @@ def test_nothing_that_is_shown_can_act_on_the_terminal():
 
 
 def test_a_line_that_does_not_come_in_time_is_a_difference():
-    serve = answers((b"", b"log"))
-    assert replayed("timeout 0.01\n< login: \\", serve) == [
-        "a.session:3: it did not come in 0.01 seconds",
+    serve = answers((b"", b"hi\r\nlog"))
+    assert replayed("< hi\ntimeout 0.01\n< login: \\", serve) == [
+        "a.session:4: it did not come in 0.01 seconds",
         "  -< login: \\",
         "  +< log\\",
     ]
-    assert replayed("< log\\\n<*\n< x", serve, timeout=0.01) == [
-        "a.session:4: it did not come in 0.01 seconds",
+    assert replayed("< hi\n< log\\\n<*\ntimeout 0.01\n< x", serve) == [
+        "a.session:6: it did not come in 0.01 seconds",
         "  -< x",
     ]
 

@@ -224,14 +224,3 @@ def test_a_thousand_connections_at_once_each_get_their_own_hundred_lines(server)
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
                     open_connections -= 1
-
-
-def test_in_line_mode_a_line_comes_back_when_it_is_whole(serve):
-    with serve("--mode", "line") as server, connect(server.port) as sock:
-        sock.sendall(b"one\ntwo\rth")
-        assert receive_exactly(sock, 8) == b"one\ntwo\r"
-        sock.sendall(b"ree\r\nrest")
-        assert receive_exactly(sock, 5 + 2) == b"three\r\n"
-        sock.shutdown(socket.SHUT_WR)
-        assert receive_all(sock) == b"rest"
-        server.log.wait_for(r"\[1\] .* disconnected: 3 lines, 19 bytes")

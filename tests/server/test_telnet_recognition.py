@@ -106,25 +106,6 @@ def test_a_255_that_was_echoed_and_began_a_command_is_made_a_nop(server, command
         assert client.ends() == b""
 
 
-def test_what_is_sent_before_telnet_shows_is_left_as_it_is(client):
-    plain = b"one\ntwo\rthree\r\0\xff\xff" + EC + EL + IAC + WONT + ECHO
-    client.say(plain + HELLO + b"four\nfive\r\0" + IAC * 2)
-    client.hears(plain + NO_THANKS + b"four\r\nfive\r\n" + IAC * 2)
-    assert client.ends() == b""
-
-
-def test_with_telnet_always_it_is_telnet_from_the_first_byte(serve):
-    with serve("--telnet", "always") as server:
-        with dialled(server) as client:
-            client.was_read()
-            client.say(b"a\n\xff\xffb\r\0")
-            client.hears_nothing_but(b"a\r\n\xff\xffb\r\n")
-            client.say(IAC + b"z" + EL + b"c")
-            client.hears_nothing_but(b"c")
-            assert client.ends() == b""
-        assert "Traceback" not in server.stop()
-
-
 def test_with_telnet_never_every_byte_comes_back_whatever_the_client_shows(serve):
     everything = PUTTY + AYT + IP + bytes(range(256)) + HELLO + EOF + b"\r\n\r\0\xff"
     with serve("-t", "never") as server:

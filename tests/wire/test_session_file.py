@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import astuple
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -18,7 +20,7 @@ from echoproto.wire.session_entries import (
     Send,
     SendCommand,
 )
-from echoproto.wire.session_file import COMMANDS, parse
+from echoproto.wire.session_file import _LINES, COMMANDS, parse
 from echoproto.wire.session_text import Variable
 from echoproto.wire.telnet.commands import Command
 
@@ -150,6 +152,7 @@ def test_a_file_of_another_version_or_of_none_is_refused(first, message):
         ("< ${", "${ begins a variable"),
         ("<~", "<~ needs a regular expression"),
         ("<~ (", "the regular expression is not valid: missing ), unterminated subpattern"),
+        ("<~ [[a]", "the regular expression is not valid: Possible nested set at position 1"),
         ("<* x", "<* stands alone"),
         (">! hallo", ">! sends one of half-close, ABORT, AO, AYT,"),
         ("<! GA", "the only event that can be expected is '<! close'"),
@@ -185,3 +188,23 @@ def test_lines_that_contradict_each_other_are_refused(text, message):
 def test_bytes_that_are_not_utf_8_are_named():
     with pytest.raises(SessionFileError, match=r"^x:2: byte ff is not UTF-8: write \\xff in a"):
         parse(FIRST.encode() + b"> \xff", "x")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sessions.md"])
+def test_the_examples_of_the_documents_are_session_files(page):
+    text = (Path(__file__).parents[2] / page).read_text()
+    blocks = [dedent(block) for block in re.findall(r"(?ms)^```\n(.*?)^```", text)]
+    blocks += [dedent(block) for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)]
+    examples = [block for block in blocks if block.startswith(FIRST)]
+    assert examples
+    for example in examples:
+        assert parse(example.encode(), page).entries
+
+
+def test_the_grammar_of_the_documents_names_every_kind_of_line():
+    text = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text()
+    grammar = text.partition("```abnf\n")[2].partition("```")[0]
+    for word in _LINES:
+        assert f'"{word}' in grammar, word
+    table = {name for name in COMMANDS if f"`{name}`" in text}
+    assert table == {*COMMANDS}

@@ -68,3 +68,12 @@ def test_a_pattern_keeps_its_backslashes_and_has_variables():
 def test_what_cannot_be_read_is_explained(text, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         read(text)
+
+
+def test_secrets_are_replaced_by_variables_the_longest_first():
+    secrets = {b"pass": "a", b"password": "b", b"12": "c", b"": "d"}
+    assert write_line(b"password pass 12\r\n", b"\r\n", secrets) == "${b} ${a} 12"
+    assert write_line(b"12\r\n", b"\r\n", secrets) == "${c}"
+    assert write_line(b"12\n", b"\r\n", secrets) == "${c}\\n\\"
+    assert write_line(b"\r\n", b"\r\n", secrets) == ""
+    assert write_line(b"12 ", b"", secrets) == "12\\x20"
