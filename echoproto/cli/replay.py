@@ -160,9 +160,12 @@ class Replay:
         from echoproto.client.connection import connect
         from echoproto.wire.telnet.codec import TelnetCodec
         from echoproto.wire.telnet.options import SHELL_POLICY
+        from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
 
         mode = self.check_options()
-        codec = None if mode == "never" else TelnetCodec(SHELL_POLICY, mode=mode, ayt=b"")
+        codec = None
+        if mode != "never":
+            codec = TelnetCodec(SHELL_POLICY, mode=mode, signs=SIGNS_OF_SERVER, ayt=b"")
         return connect(
             self.target, self.wait, insecure=self.insecure, telnet=codec, on_wire=on_wire
         )

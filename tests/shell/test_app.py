@@ -147,6 +147,24 @@ def test_quit_ends(how):
     in_shell(script)
 
 
+@pytest.mark.parametrize(
+    ("greeting", "shown"),
+    [
+        (b"login: \xff\xf9", "login: "),  # GA
+        (b"\xff\xfc\x01login: ", "login: "),  # WONT ECHO
+    ],
+    ids=["GA", "WONT ECHO"],
+)
+def test_it_turns_to_telnet_when_the_server_only_marks_its_prompts_or_refuses(greeting, shown):
+    async def script(type_, peer, screen):
+        await peer.say(greeting)
+        await screen.shows(shown)
+        type_(CTRL_BRACKET + "options" + ENTER)
+        await screen.shows("This shell has no options in effect.")
+
+    in_shell(script)
+
+
 def test_it_turns_to_telnet_when_the_server_negotiates():
     async def script(type_, peer, screen):
         await peer.say(b"welcome \xc3\xbf\r\n" + DO + NAWS + DO + TTYPE + SB + TTYPE + b"\1" + SE)
