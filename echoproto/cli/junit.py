@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +35,8 @@ class Outcome(NamedTuple):
 
 def junit_xml(outcomes: Sequence[Outcome]) -> bytes:
     """Return `outcomes` as an XML document in UTF-8."""
+    from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
     suites = Element("testsuites")
     suite = SubElement(
         suites,

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import click
 
 from echoproto.cli import options
-from echoproto.cli.junit import Outcome
+from echoproto.cli.junit import Outcome, junit_xml
 from echoproto.cli.run import run
 from echoproto.cli.session_files import check_values, read_session, set_option, target_of
 from echoproto.cli.wire import pipe_wire, wire_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
@@ -87,6 +88,8 @@ def replay(
         raise click.UsageError(f"{rest[0]!r} is no file, and no target: {error.message}") from None
     sessions = [read_session(name) for name in names]
     check_values(values, sessions)
+    if junit:
+        _check_junit(Path(junit), names)
     replays = [
         Replay(session, given or target_of(session), values, timeout, wait, telnet, insecure)
         for session in sessions
@@ -99,14 +102,20 @@ def replay(
     with pipe_wire(wire, modes.pop() if len(modes) == 1 else "auto", names) as on_wire:
         outcomes = run(replay_all(on_wire), fast=True)
     if junit:
-        from echoproto.cli.junit import junit_xml
-
         Path(junit).write_bytes(junit_xml(outcomes))
     good = sum(outcome.is_good for outcome in outcomes)
     if len(outcomes) > 1:
         click.echo(f"{good} of {len(outcomes)} sessions are as recorded", err=True)
     if good < len(outcomes):
         raise SystemExit(1)
+
+
+def _check_junit(path: Path, names: Sequence[str]) -> None:
+    """Raise click.UsageError before the replay if the results could not be written after it."""
+    if not path.parent.is_dir():
+        raise click.UsageError(f"--junit {path}: there is no folder {path.parent}")
+    if path.exists() and any(path.samefile(name) for name in names):
+        raise click.UsageError(f"--junit {path}: this file is a session to replay")
 
 
 @dataclass(frozen=True)

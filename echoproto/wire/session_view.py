@@ -45,12 +45,10 @@ def session_lines(
     names = {name: f"${{{name}}}".encode() for name in session.used_variables}
     known = {**names, **session.variables, **values}
     view = WireView(width=width, zone=UTC)
-    time = 0.0
     if session.target:
         yield [("notice", f"* session with {escape(session.target.encode())}")]
     for (kind, at), entries in groupby(session.entries, lambda entry: (type(entry), entry.time)):
-        time = time if at is None else at
-        for line in _lines(view, time, kind, list(entries), known):
+        for line in _lines(view, at or 0.0, kind, list(entries), known):
             yield line if has_times or line[0][1].startswith(" ") else line[1:]
 
 

@@ -109,7 +109,7 @@ def test_what_only_a_pipe_has_is_an_error_in_the_shell(words, shell):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--eol", "cr", "localhost:1"], "Error: Invalid value for '--eol': 'cr' is not one of"),
+        (["--eol", "x", "localhost:1"], "Error: Invalid value for '--eol': 'x' is not one of"),
         (["--eol"], "Error: Option '--eol' requires an argument."),
         (["--eol", "lf", "localhost"], "Error: localhost: the port is missing; "),
     ],

@@ -15,7 +15,6 @@ from echoproto.cli import main
 atexit.register(lambda: print("modules:", *sys.modules, file=sys.stderr))
 main()
 """
-SHARED = {"commands", "group", "options", "run", "piping", "report", "signals"}
 HEAVY = {"asyncio", "ssl", "prompt_toolkit", "twisted", "uvloop", "matplotlib"}
 
 
@@ -27,8 +26,7 @@ def modules_after(*words, status=0):
 
 
 def commands_in(modules):
-    prefix = "echoproto.cli."
-    return {name.removeprefix(prefix) for name in modules if name.startswith(prefix)} - SHARED
+    return {name for name in COMMANDS if f"echoproto.cli.{name}" in modules}
 
 
 def packages_in(modules):

@@ -124,6 +124,16 @@ def test_an_option_that_has_no_effect_is_an_error(server, session):
     assert (status, said[-1][:39]) == (2, "Error: --telnet never contradicts telne")
 
 
+def test_results_that_could_not_be_written_are_an_error_before_the_replay(session, tmp_path):
+    path = session(HELLO)
+    for file, why in [
+        (path, "this file is a session to replay"),
+        (tmp_path / "no" / "junit.xml", f"there is no folder {tmp_path}/no"),
+    ]:
+        status, _, said = replay(path, "127.0.0.1:1", "--junit", file)
+        assert (status, said[-1]) == (2, f"Error: --junit {file}: {why}")
+
+
 def test_a_word_that_is_no_file_and_no_target_is_named(session):
     status, _, said = replay(session(HELLO), "b.session")
     start = "Error: 'b.session' is no file, and no target: b.session: the port is missing"

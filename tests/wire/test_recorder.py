@@ -137,6 +137,8 @@ def test_a_pause_has_a_time():
     text = recorder.received(b"a\r\nb", 1.0) + recorder.received(b"\r\n", 1.5)
     text += recorder.received(b"c\r\n", 4.0)
     assert text == "\n@ 1.000\n< a\n< b\n@ 4.000\n< c\n"
+    text = recorder.received(b"d", 4.5) + recorder.received(b"\r\ne", 9.0)
+    assert text + recorder.flush() == "< d\n@ 9.000\n< e\\\n"
 
 
 def test_a_secret_is_a_variable_wherever_it_appears():
