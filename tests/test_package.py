@@ -18,6 +18,8 @@ import support
 TOP = Path(__file__).parent.parent
 PIP_DEADLINE = 300.0
 
+pytestmark = pytest.mark.timeout(2 * PIP_DEADLINE)  # another process may be building the wheel
+
 
 def pip(*words, python=sys.executable):
     """Run our pip, for another Python if need be: a venv without pip is made at once."""

@@ -168,13 +168,19 @@ class Replay:
         """Connect, and answer telnet as the shell does, in which sessions are recorded."""
         from echoproto.client.connection import connect
         from echoproto.wire.telnet.codec import TelnetCodec
-        from echoproto.wire.telnet.options import SHELL_POLICY
+        from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
         from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
 
         mode = self.check_options()
         codec = None
         if mode != "never":
-            codec = TelnetCodec(SHELL_POLICY, mode=mode, signs=SIGNS_OF_SERVER, ayt=b"")
+            codec = TelnetCodec(
+                SHELL_POLICY,
+                mode=mode,
+                signs=SIGNS_OF_SERVER,
+                ayt=b"",
+                terminal_type=SHELL_TERMINAL_TYPE,
+            )
         return connect(
             self.target, self.wait, insecure=self.insecure, telnet=codec, on_wire=on_wire
         )

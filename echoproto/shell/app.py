@@ -17,7 +17,7 @@ from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
 from echoproto.wire.telnet.codec import TelnetCodec
-from echoproto.wire.telnet.options import SHELL_POLICY
+from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
 from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
 from echoproto.wire.wire_view import WireView
 
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from echoproto.client.wire_outputs import WireOutputs
     from echoproto.wire.tap import WireEvent
     from echoproto.wire.telnet.scanner import TelnetMode
-
-TERMINAL_TYPE: Final = "dumb"
-"""Terminal type that the shell reports to a telnet server (RFC 1091).
-
-Servers do not draw on a "dumb" terminal.
-"""
 
 MAX_WIRE_ROWS: Final = 16
 """Largest number of rows of hex to show of what one call of the socket has moved."""
@@ -63,7 +57,11 @@ class Options:
         mode = self.telnet or ("always" if target.is_telnet else "auto")
         # AYT gets no answer: the server would take the answer for input from the user.
         return TelnetCodec(
-            SHELL_POLICY, mode=mode, signs=SIGNS_OF_SERVER, ayt=b"", terminal_type=TERMINAL_TYPE
+            SHELL_POLICY,
+            mode=mode,
+            signs=SIGNS_OF_SERVER,
+            ayt=b"",
+            terminal_type=SHELL_TERMINAL_TYPE,
         )
 
     def connect(

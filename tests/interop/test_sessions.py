@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import telnet_hosts
 from echoproto.client.target import Target
 from echoproto.wire.recorder import Recorder
 from peers import talk
@@ -56,6 +57,11 @@ def test_the_http_server_of_python_answers_as_recorded(tmp_path):
     with watched(*words, cwd=tmp_path) as (_, log):
         port = log.wait_for(r"port (\d+)")[0][1]
         replay("http", f"127.0.0.1:{port}", "--set", "file=file.txt")
+
+
+def test_a_login_on_debian_s_telnetd_is_as_recorded(tmp_path):
+    with telnet_hosts.inetutils_telnetd(tmp_path) as port:
+        replay("login", f"127.0.0.1:{port}", "--set", f"password={telnet_hosts.PASSWORD}")
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def test_twisted_passes_its_own_tests_with_ours(names, tmp_path):
 
 if "ALL_USERS" in os.environ:
 
+    @pytest.mark.timeout(3 * TIMEOUT)
     @pytest.mark.parametrize("name", OTHERS)
     def test_another_project_passes_its_own_tests_with_ours(name, tmp_path):
         # pytest-twisted, which wormhole's tests need, wants Twisted's own reactor.
