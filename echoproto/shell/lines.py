@@ -7,11 +7,12 @@ There are two ways to read the bytes:
   cursor within the line. Escape sequences (ECMA-48) move the cursor, insert and erase text, and set
   colours. Those that only move it to another line have no effect, and those that also set a column
   do just that. Nothing is ever answered. The lines are as they would appear on a terminal of
-  unlimited width. Lines that have ended do not change: text for an earlier line appears below it
-  instead. Colours stay on until the server turns them off, over line ends too.
+  unlimited width. Lines that have ended do not change, except in a `Drawing`: text for an earlier
+  line appears below it instead. Colours stay on until the server turns them off, over line ends
+  too.
 
 A line is bytes, or a `StyledLine` if the server has used colours in it. `session` uses this module.
-`row` and `sgr` are its parts, and `wire.framing` splits plain lines.
+`row`, `drawing` and `sgr` are its parts, and `wire.framing` splits plain lines.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from echoproto.shell.drawing import Drawing
 from echoproto.shell.row import Row, StyledLine, cells_of, to_bytes
 from echoproto.shell.sgr import PLAIN, apply_sgr, style_of
 from echoproto.wire.dump import TAB_STOP
 from echoproto.wire.framing import LineSplitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from echoproto.shell.sgr import Pen
 
@@ -57,6 +59,13 @@ class Lines(Protocol):
     def cursor(self) -> int:
         """The column of the cursor in `start`, in cells: see `row`. `view.show_at` shows both."""
 
+    @property
+    def below(self) -> Sequence[bytes]:
+        """The rows below `start` that the server has drawn."""
+
+    def release(self) -> list[bytes]:
+        """Return complete lines that were held back because the server may change them."""
+
     def take(self) -> bytes:
         """Return `start` and remove it: the next byte begins a new line."""
 
@@ -82,6 +91,12 @@ class PlainLines:
         """The number of cells of `start`: what follows appears at its end."""
         return len(cells_of(self.start))
 
+    below: Sequence[bytes] = ()
+
+    def release(self) -> list[bytes]:
+        """Return nothing: no line is held back."""
+        return []
+
     def take(self) -> bytes:
         """Return `start` and remove it."""
         return self._splitter.take_rest()
@@ -97,6 +112,7 @@ _SEQUENCE: Final = re.compile(
     re.VERBOSE,
 )
 _RESET: Final = "\x1bc"  # RIS
+_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"  # DECTCEM
 _INSERT_MODE: Final = "4"
 _START_OF_SEQUENCE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
@@ -112,19 +128,21 @@ class TerminalLines:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._partial_sequence = ""  # the start of an escape sequence that is not complete yet
         self._row = Row()
+        self._drawing = Drawing(self._row)
         self._pen, self._style = PLAIN, ""
         self._inserts = False  # text moves what is at the cursor to the right (ECMA-48's IRM)
         self._ended: list[bytes] = []
         row = self._row
         self._actions: dict[str | None, Callable[[str], None]] = {
             "@": lambda text: self._insert(_number(text)),
+            "A": lambda text: self._drawing.go_up(_number(text)),
             "C": lambda text: row.go(row.column + _number(text)),
             "D": lambda text: row.go(row.column - _number(text)),
             "E": lambda _: row.go(0),
             "F": lambda _: row.go(0),
             "G": lambda text: row.go(_number(text) - 1),
             "H": lambda text: row.go(_number(text.partition(";")[2]) - 1),
-            "J": self._erase,
+            "J": self._erase_display,
             "K": self._erase,
             "P": lambda text: row.delete(_number(text)),
             "X": lambda text: row.blank(_number(text)),
@@ -147,6 +165,7 @@ class TerminalLines:
                 and row.column == len(row)
                 and (position == 0 or text[position - 1] == "\n")
                 and not (self._style or self._inserts)
+                and self._drawing.is_ordinary
             ):
                 position, next_try = self._take_ordinary(text, position)
             elif run := _TEXT.match(text, position):
@@ -158,9 +177,8 @@ class TerminalLines:
             elif sequence := _match_sequence(text, position):
                 if action := self._actions.get(sequence["final"]):
                     action(sequence["parameters"])
-                elif sequence[0] == _RESET:
-                    self._write_with(PLAIN)
-                    self._inserts = False
+                else:
+                    self._apply_other(sequence[0])
                 position = sequence.end()
             elif _is_partial_sequence(text, position):
                 self._partial_sequence = text[position:]
@@ -182,6 +200,15 @@ class TerminalLines:
     def cursor(self) -> int:
         """The column of the cursor in `start`."""
         return self._row.column
+
+    @property
+    def below(self) -> Sequence[bytes]:
+        """The rows below `start` that the server has drawn."""
+        return self._drawing.below
+
+    def release(self) -> list[bytes]:
+        """Return the lines that were held back while the server drew."""
+        return self._drawing.release()
 
     def take(self) -> bytes:
         """Return `start` and remove it."""
@@ -215,14 +242,22 @@ class TerminalLines:
     def _apply_control(self, char: str) -> None:
         row = self._row
         if char == "\n":
-            self._ended.append(row.line)
-            row.clear()
+            self._ended += self._drawing.next_row()
         elif char == "\r":
             row.column = 0
         elif char == "\b":
             row.go(row.column - 1)
         elif char == "\t":
             row.go((row.column // TAB_STOP + 1) * TAB_STOP)
+
+    def _apply_other(self, sequence: str) -> None:
+        if sequence == _HIDE_CURSOR:
+            self._drawing.begin()
+        elif sequence == _SHOW_CURSOR:
+            self._ended += self._drawing.end()
+        elif sequence == _RESET:
+            self._write_with(PLAIN)
+            self._inserts = False
 
     def _put(self, text: str) -> None:
         self._row.put(text, self._style, inserts=self._inserts)
@@ -235,7 +270,7 @@ class TerminalLines:
     def _cut(self) -> None:
         """Keep to MAX_TERMINAL_LINE."""
         while len(self._row) > MAX_TERMINAL_LINE:
-            self._ended.append(self._row.cut(MAX_TERMINAL_LINE))
+            self._ended += [*self._drawing.release(), self._row.cut(MAX_TERMINAL_LINE)]
 
     def _erase(self, text: str) -> None:
         """Erase from the cursor to the end (0), from the start to the cursor (1), or all (2)."""
@@ -246,6 +281,12 @@ class TerminalLines:
             self._row.erase_start()
         else:
             self._row.erase()
+
+    def _erase_display(self, text: str) -> None:
+        """Erase as `_erase` does, and the rows below with 0 and 2."""
+        self._erase(text)
+        if _first(text) != 1:
+            self._drawing.below.clear()
 
     def _set_modes(self, text: str, *, on: bool) -> None:
         if _INSERT_MODE in text.split(";"):

@@ -119,6 +119,12 @@ class Row:
         self._replace(end, cells, style)
         self.column += len(cells)
 
+    def write(self, line: bytes) -> None:
+        """Write a line in its styles over an empty row, and go back to the start."""
+        for style, data in runs_of(line):
+            self.put(to_text(data), style)
+        self.column = 0
+
     def insert(self, count: int) -> None:
         """Insert blanks at the cursor, in front of what is there."""
         if self.column < len(self._cells):

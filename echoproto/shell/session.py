@@ -113,9 +113,8 @@ class Session:
 
     def close(self) -> None:
         """End with the current connection: print the start of the peer's last line, if any."""
-        if rest := self._lines.take():
-            self._start = b""
-            self.display.print(show_lines([rest]))
+        rest = self._lines.take()
+        self._print_lines([*self._lines.release(), *([rest] if rest else []), *self._lines.below])
         self.is_open = False
         for watcher in self.watchers:
             watcher.closed()
@@ -143,9 +142,12 @@ class Session:
     def peer_line(self) -> tuple[StyleAndTextTuples, int]:
         """The start of the peer's line, and the place of its cursor, for character mode.
 
-        The place is a number of characters of the text.
+        The place is a number of characters of the text. Rows that the peer has drawn below follow.
         """
-        return show_at(self._lines.start, self._lines.cursor)
+        shown, place = show_at(self._lines.start, self._lines.cursor)
+        for row in self._lines.below:
+            shown = [*shown, ("", " \n"), *show(row)]
+        return shown, place
 
     @property
     def takes_keys(self) -> bool:
@@ -257,17 +259,22 @@ class Session:
         """Handle received `data`: print the lines that it completes."""
         for watcher in self.watchers:
             watcher.received(data)
-        if lines := self._lines.feed(data):
-            self._start = b""
-            self.display.print(show_lines(lines))
+        self._print_lines(self._lines.feed(data))
         if self.takes_keys:
             self.display.redraw()
         if self._is_prompt:
             self.settle()
             self._is_prompt = False
 
+    def _print_lines(self, lines: Sequence[bytes]) -> None:
+        """Print lines of the peer: what was the start of a line is not the prompt any more."""
+        if lines:
+            self._start = b""
+            self.display.print(show_lines(lines))
+
     def settle(self) -> None:
         """Make the start of the peer's line the prompt, because no data has followed it."""
+        self._print_lines(self._lines.release())
         self._start = self._lines.start
         for watcher in self.watchers:
             watcher.settled()

@@ -5,7 +5,6 @@ import asyncio
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.contrib.telnet.server import TelnetServer
-from prompt_toolkit.shortcuts import CompleteStyle
 
 
 class Server(TelnetServer):
@@ -20,9 +19,8 @@ async def log_in(connection):
     user = await PromptSession().prompt_async("login: ")
     password = await PromptSession().prompt_async("Password: ", is_password=True)
     print_formatted_text(f"Welcome {user}, password of {len(password)}.")
-    commands = WordCompleter(["count", "exit", "terminal", "tty"])
-    # Its menu would be drawn below the line, and taken away again, at every key.
-    session = PromptSession(completer=commands, complete_style=CompleteStyle.READLINE_LIKE)
+    # With its menu, which is drawn below the line while that is typed.
+    session = PromptSession(completer=WordCompleter(["count", "exit", "terminal", "tty"]))
     while (command := await session.prompt_async("$ ")) != "exit":
         match command:
             case "count":

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from telnet_hosts import NAME, PASSWORD, UNIX, kept, ser2net, terminal_on
+from telnet_hosts import NAME, PASSWORD, UNIX, busybox_telnetd, kept, ser2net, terminal_on
 from terminal import at, has
 
 PROMPT = "host$ "
@@ -80,6 +80,19 @@ def test_tab_and_the_arrows_are_those_of_the_remote_bash(host, tmp_path):
         terminal.wait_for("host$ echo trnsee", "trnsee", PROMPT.rstrip())
         terminal.press("Up", "Up")
         terminal.see(at("host$ cat apple-pie "))
+
+
+def test_colours_are_shown_and_nothing_else_reaches_the_terminal(tmp_path):
+    with logged_in(busybox_telnetd, tmp_path) as terminal:
+        title = terminal.title()
+        terminal.enter(r"printf '\e[1;31mred\e[0m \e[44mon blue\e[0m\e]0;title\a\e[5A\n'")
+        terminal.see(lambda screen: "red on blue" in screen.rows)
+        screen = terminal.see(at(PROMPT))
+        red, blue, prompt = (screen.look(text) for text in ("red", "on blue", PROMPT))
+        assert (red.fg, red.bg, red.bold) == ("red", "default", True)
+        assert (blue.fg, blue.bg, blue.bold) == ("ffffff", "0000ff", False)  # text that stands out
+        assert (prompt.fg, prompt.bg, prompt.bold) == ("default", "default", False)
+        assert terminal.title() == title
 
 
 @each_host

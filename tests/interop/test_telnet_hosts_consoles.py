@@ -136,25 +136,31 @@ def test_all_of_the_help_of_qemu_s_monitor_is_shown_and_quit_ends_it(tmp_path):
 # prompt_toolkit's own telnet server
 
 
-def test_a_completer_of_prompt_toolkit_s_server(tmp_path):
+def test_the_menu_of_a_completer_of_prompt_toolkit_s_server(tmp_path):
     with in_prompt_toolkit(tmp_path) as terminal:
-        terminal.type("te")
-        terminal.see(at("$ te"))
+        terminal.type("t")
+        menu = ["    terminal", "    tty"]
+        terminal.see(lambda screen: screen.rows[-3:] == ["$ t", *menu] and at("$ t")(screen))
         terminal.press("Tab")
-        terminal.see(at("$ terminal"))
-        terminal.press("Left")
-        terminal.see(at("$ termina"))
-        terminal.type("-")
-        terminal.see(at("$ termina-"))
+        terminal.see(lambda screen: screen.rows[-3:] == ["$ terminal", *menu])
+        terminal.press("Tab")
+        terminal.see(at("$ tty"))
         terminal.press("Enter")
-        terminal.wait_for("$ termina-l", "'termina-l'", "$")
-        terminal.type("t")
-        terminal.press("Tab")
-        terminal.wait_for("$ t", "terminal tty", "$ t")
-        terminal.type("t")
-        terminal.press("Tab", "Enter")
         terminal.wait_for("$ tty", "80 columns", "$")
-        assert "sesame" not in "".join(terminal.lines())
+        terminal.type("etc")
+        terminal.see(at("$ etc"))
+        terminal.press("Left")
+        terminal.see(at("$ et"))
+        terminal.type("-")
+        terminal.see(at("$ et-"))
+        terminal.press("Enter")
+        _, *lines = terminal.wait_for("$ et-c", "'et-c'", "$")
+        assert lines == [
+            f"login: {NAME}",
+            f"Password: {'*' * len(PASSWORD)}",
+            f"Welcome {NAME}, password of {len(PASSWORD)}.",
+            *["$ tty", "80 columns", "$ et-c", "'et-c'", "$"],
+        ]
     assert not re.search("sesame|tty", kept(tmp_path))
 
 

@@ -33,6 +33,13 @@ def enter(terminal, line):
     terminal.press("Enter")
 
 
+def ends(terminal, *last):
+    """The server has closed the connection after `last`; the shell stays until Ctrl-D."""
+    terminal.wait_for(*last, "Enter connects again; Ctrl-D quits.", "closed>")
+    terminal.press("C-d")
+    terminal.wait_for("closed>", "[status 0]")
+
+
 def history(state):
     files = (state / "echoproto" / "history").iterdir()
     (file,) = (file for file in files if file.name != "commands")
@@ -72,7 +79,7 @@ def test_log_in_to_telnetlib3(form, tmp_path):
             "$",
         )
         enter(terminal, "exit")
-        terminal.wait_for("bye", f"{form.format(port)} closed the connection.", "[status 0]")
+        ends(terminal, "bye", f"{form.format(port)} closed the connection.")
     assert "secret" not in history(tmp_path)
     assert history(tmp_path) == ["alice", "žluťoučký kůň", "tty", "exit"]
 
@@ -100,9 +107,7 @@ def test_telnetlib3_s_own_shell_which_echoes_all(tmp_path):
             "tel:sh>",
         )
         enter(terminal, "quit")
-        terminal.wait_for(
-            "tel:sh> quit", "Goodbye.", f"127.0.0.1:{port} closed the connection.", "[status 0]"
-        )
+        ends(terminal, "tel:sh> quit", "Goodbye.", f"127.0.0.1:{port} closed the connection.")
     assert history(tmp_path) == []
 
 
@@ -124,9 +129,7 @@ def test_log_in_to_prompt_toolkit_s_own_telnet_server(tmp_path):
         enter(terminal, "tty")
         terminal.wait_for("$ tty", "100 columns", "$")
         enter(terminal, "exit")
-        terminal.wait_for(
-            "$ exit", "bye", f"telnet://127.0.0.1:{port} closed the connection.", "[status 0]"
-        )
+        ends(terminal, "$ exit", "bye", f"telnet://127.0.0.1:{port} closed the connection.")
     assert history(tmp_path) == []
 
 
@@ -172,4 +175,4 @@ def test_commands_to_our_own_server(server, tmp_path):
             terminal.wait_for(f"> after {command}", f"after {command}", ">")
         terminal.press("C-]")
         enter(terminal, "send eof")
-        terminal.wait_for(f"127.0.0.1:{server.port} closed the connection.", "[status 0]")
+        ends(terminal, f"127.0.0.1:{server.port} closed the connection.")

@@ -196,7 +196,7 @@ def test_a_line_is_what_it_would_be_on_a_terminal(written, line):
     "sequence",
     [
         b"\x1b[31m", b"\x1b[0m", b"\x1b[m", b"\x1b[1;31;42m", b"\x1b[38:2::1:2:3m",
-        b"\x1b[?25l", b"\x1b[?7h", b"\x1b[?2004h", b"\x1b[>c", b"\x1b[c", b"\x1b[6n", b"\x1b[!p",
+        b"\x1b[?25h", b"\x1b[?7h", b"\x1b[?2004h", b"\x1b[>c", b"\x1b[c", b"\x1b[6n", b"\x1b[!p",
         b"\x1b[1;24r", b"\x1b[A", b"\x1b[5B", b"\x1b[s", b"\x1b[u", b"\x1b[2 q",
         b"\x1b]0;title\x07", b"\x1b]0;title\x1b\\", b"\x1b]8;;http://x/\x1b\\",
         b"\x1b]52;c;eA==\x07",
