@@ -12,7 +12,7 @@ There are two ways to read the bytes:
   too.
 
 A line is bytes, or a `StyledLine` if the server has used colours in it. `session` uses this module.
-`row`, `drawing` and `sgr` are its parts, and `wire.framing` splits plain lines.
+`row`, `drawing`, `sequences` and `sgr` are its parts, and `wire.framing` splits plain lines.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from echoproto.shell.drawing import Drawing
 from echoproto.shell.row import Row, StyledLine, cells_of, to_bytes
+from echoproto.shell.sequences import count, first_number, is_partial_sequence, match_sequence
 from echoproto.shell.sgr import PLAIN, apply_sgr, style_of
 from echoproto.wire.dump import TAB_STOP
 from echoproto.wire.framing import LineSplitter
@@ -40,9 +41,6 @@ MAX_TERMINAL_LINE: Final = 1 << 12
 
 It is lower, because one escape sequence can cost as much work as the whole line.
 """
-
-MAX_SEQUENCE: Final = 1024
-"""Number of characters after which an escape sequence without an end is treated as text."""
 
 
 class Lines(Protocol):
@@ -102,21 +100,9 @@ class PlainLines:
         return self._splitter.take_rest()
 
 
-_SEQUENCE: Final = re.compile(
-    r"""
-      \x1b\[ (?P<parameters>[0-9;]*|[0-9;:]*(?=m)) (?P<final>[@-~])  # CSI parameters final
-    | \x1b\[ [0-?]* [ -/]* [@-~]                          # CSI for private use, or of another kind
-    | \x1b[\]P^_X] [^\x07\x1b]* (?:\x07|\x1b\\)           # OSC, DCS, PM, APC, SOS ... ST
-    | \x1b [ -/]* [0-OQ-WYZ\\`-~]                          # the others
-    """,
-    re.VERBOSE,
-)
 _RESET: Final = "\x1bc"  # RIS
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"  # DECTCEM
 _INSERT_MODE: Final = "4"
-_START_OF_SEQUENCE: Final = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b]*\x1b?|[ -/]*)", re.DOTALL
-)
 _MOVES: Final = re.compile(r"[\x00\x07\x08\t\x1b]|\r(?![\r\n])")
 _TEXT: Final = re.compile(r"[^\x00\x07\x08\t\n\r\x1b]+")
 
@@ -134,21 +120,21 @@ class TerminalLines:
         self._ended: list[bytes] = []
         row = self._row
         self._actions: dict[str | None, Callable[[str], None]] = {
-            "@": lambda text: self._insert(_number(text)),
-            "A": lambda text: self._drawing.go_up(_number(text)),
-            "C": lambda text: row.go(row.column + _number(text)),
-            "D": lambda text: row.go(row.column - _number(text)),
+            "@": lambda text: self._insert(count(text)),
+            "A": lambda text: self._drawing.go_up(count(text)),
+            "C": lambda text: row.go(row.column + count(text)),
+            "D": lambda text: row.go(row.column - count(text)),
             "E": lambda _: row.go(0),
             "F": lambda _: row.go(0),
-            "G": lambda text: row.go(_number(text) - 1),
-            "H": lambda text: row.go(_number(text.partition(";")[2]) - 1),
+            "G": lambda text: row.go(count(text) - 1),
+            "H": lambda text: row.go(count(text.partition(";")[2]) - 1),
             "J": self._erase_display,
             "K": self._erase,
-            "P": lambda text: row.delete(_number(text)),
-            "X": lambda text: row.blank(_number(text)),
-            "`": lambda text: row.go(_number(text) - 1),
-            "a": lambda text: row.go(row.column + _number(text)),
-            "f": lambda text: row.go(_number(text.partition(";")[2]) - 1),
+            "P": lambda text: row.delete(count(text)),
+            "X": lambda text: row.blank(count(text)),
+            "`": lambda text: row.go(count(text) - 1),
+            "a": lambda text: row.go(row.column + count(text)),
+            "f": lambda text: row.go(count(text.partition(";")[2]) - 1),
             "h": lambda text: self._set_modes(text, on=True),
             "l": lambda text: self._set_modes(text, on=False),
             "m": lambda text: self._write_with(apply_sgr(self._pen, text)),
@@ -174,13 +160,13 @@ class TerminalLines:
             elif text[position] != "\x1b":
                 self._apply_control(text[position])
                 position += 1
-            elif sequence := _match_sequence(text, position):
+            elif sequence := match_sequence(text, position):
                 if action := self._actions.get(sequence["final"]):
                     action(sequence["parameters"])
                 else:
                     self._apply_other(sequence[0])
                 position = sequence.end()
-            elif _is_partial_sequence(text, position):
+            elif is_partial_sequence(text, position):
                 self._partial_sequence = text[position:]
                 break
             else:
@@ -274,7 +260,7 @@ class TerminalLines:
 
     def _erase(self, text: str) -> None:
         """Erase from the cursor to the end (0), from the start to the cursor (1), or all (2)."""
-        how = _first(text)
+        how = first_number(text)
         if how == 0:
             self._row.erase_end()
         elif how == 1:
@@ -285,7 +271,7 @@ class TerminalLines:
     def _erase_display(self, text: str) -> None:
         """Erase as `_erase` does, and the rows below with 0 and 2."""
         self._erase(text)
-        if _first(text) != 1:
+        if first_number(text) != 1:
             self._drawing.below.clear()
 
     def _set_modes(self, text: str, *, on: bool) -> None:
@@ -296,15 +282,6 @@ class TerminalLines:
         self._pen, self._style = pen, style_of(pen)
 
 
-def _number(text: str) -> int:
-    """Return the first parameter of a sequence, or 1 if it is 0 or left out."""
-    return _first(text) or 1
-
-
-def _first(text: str) -> int:
-    return int(text.partition(";")[0][:6] or 0)
-
-
 def _joined(line: bytes, rest: bytes) -> bytes:
     """Return a line, followed by text without a style."""
     if not rest or not isinstance(line, StyledLine):
@@ -312,14 +289,3 @@ def _joined(line: bytes, rest: bytes) -> bytes:
     *runs, (style, last) = line.runs
     end = [("", last + rest)] if style == "" else [(style, last), ("", rest)]
     return StyledLine([*runs, *end])
-
-
-def _match_sequence(text: str, position: int) -> re.Match[str] | None:
-    """Match the escape sequence at `position`; None if it is not complete or is too long."""
-    return _SEQUENCE.match(text, position, position + MAX_SEQUENCE)
-
-
-def _is_partial_sequence(text: str, position: int) -> bool:
-    """Whether the rest of `text` is the start of an escape sequence."""
-    rest = text[position : position + MAX_SEQUENCE]
-    return len(rest) < MAX_SEQUENCE and bool(_START_OF_SEQUENCE.fullmatch(rest))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from echoproto.shell.lines import MAX_LINE, MAX_SEQUENCE, PlainLines, TerminalLines
+from echoproto.shell.lines import MAX_LINE, PlainLines, TerminalLines
 from echoproto.shell.row import MAX_BEYOND_END, runs_of
+from echoproto.shell.sequences import MAX_SEQUENCE
 from echoproto.shell.view import show, show_lines
 
 KINDS = pytest.mark.parametrize("kind", [PlainLines, TerminalLines])
