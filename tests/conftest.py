@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import socket
 import subprocess
 import sys
 
@@ -73,6 +74,25 @@ def server():
     """A server that tests share; its log is theirs together."""
     with support.serve() as running:
         yield running
+
+
+@pytest.fixture
+def free_port():
+    """A port of loopback on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def full_listener():
+    """A listener whose queue is full: it does not answer."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for sock in (first, second):
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener
 
 
 @pytest.fixture(scope="session")

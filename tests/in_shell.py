@@ -21,6 +21,7 @@ from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
 from echoproto.wire.layer import DataReceived, Reply
+from peers import RESET_AT_CLOSE
 from support import DEADLINE
 from terminal import Screen as PyteScreen
 
@@ -46,12 +47,14 @@ class Peer:
         self.received = b""
         self.ended = False
         self.connected = asyncio.Event()
+        self.was_connected = asyncio.Event()
         self._changed = asyncio.Condition()
 
     async def serve(self, reader, writer):
         self.writer = writer
         self.ended = False
         self.connected.set()
+        self.was_connected.set()
         while not self.ended:
             data = await reader.read(65536)
             async with self._changed:
@@ -68,6 +71,21 @@ class Peer:
         async with asyncio.timeout(DEADLINE), self._changed:
             await self._changed.wait_for(lambda: self.ended or data in self.received)
         assert data in self.received
+
+    async def listen(self, address=("127.0.0.1", 0)):
+        """Accept connections. Returns where, which is the same place if it is given."""
+        self._server = await asyncio.start_server(self.serve, *address)
+        return self._server.sockets[0].getsockname()
+
+    def refuse(self):
+        """Accept no more connections."""
+        self._server.close()
+
+    async def reset(self):
+        """Let the connection be lost. The next one may come."""
+        self.connected.clear()
+        self.writer.get_extra_info("socket").setsockopt(*RESET_AT_CLOSE)
+        self.writer.transport.abort()
 
     async def close(self):
         """Close the connection. The next one may come."""
@@ -127,22 +145,40 @@ def encode(text):
 
 
 def in_shell(
-    script, *, line_end=None, telnet="auto", history=None, command_history=None, once=False
+    script,
+    *,
+    line_end=None,
+    telnet="auto",
+    history=None,
+    command_history=None,
+    once=False,
+    reconnect=False,
+    listens=True,
 ):
-    """Run `script(type, peer, screen)` in a shell. It ends by Ctrl-D, or by the peer (`once`)."""
+    """Run `script(type, peer, screen)` in a shell. It ends by Ctrl-D, or by the peer (`once`).
+
+    The peer `listens` from the start, or when the script says so.
+    """
     history = history or InMemoryHistory()
     command_history = command_history or InMemoryHistory()
 
     async def main():
         peer = Peer()
-        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-        target = Target(*server.sockets[0].getsockname())
+        peer.address = await peer.listen()
+        target = Target(*peer.address)
+        if not listens:
+            peer.refuse()
         screen = Terminal()
         with create_pipe_input() as keys:
             output = Vt100_Output(screen, lambda: screen.size, enable_cpr=False)
-            options = app.Options(telnet=telnet, once=once, settings=Settings(line_end=line_end))
+            options = app.Options(
+                telnet=telnet,
+                once=once,
+                reconnect=reconnect,
+                settings=Settings(line_end=line_end),
+            )
             session = Session(target, options.settings)
-            async with server:
+            try:
                 display = Screen(
                     session,
                     history=history,
@@ -161,8 +197,11 @@ def in_shell(
                         await running
                 finally:
                     running.cancel()
-                    await peer.connected.wait()
-                    peer.writer.close()
+                    if listens:
+                        await peer.was_connected.wait()
+                        peer.writer.close()
+            finally:
+                peer.refuse()
         return peer.received, screen
 
     return asyncio.run(main())

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from echoproto.cli.piping import PipeOptions
     from echoproto.client.target import Target
 
+_SHELL_ONLY: Final = ("eol", "once", "reconnect")
+
 
 @click.command()
 @options.optional_target_argument
@@ -32,18 +34,33 @@ if TYPE_CHECKING:
     "it.",
 )
 @click.option("--once", is_flag=True, help="Shell: end when the server closes the connection.")
+@click.option(
+    "--reconnect",
+    is_flag=True,
+    help="Shell: connect again by itself when a connection fails or ends, after a time that grows.",
+)
+@options.wait_open_option
 @options.telnet_option
 @options.insecure_option
 @wire_options
 @pipe_options
 def connect(
-    *, target: Target | None, eol: str | None, once: bool, **given: Unpack[PipeOptions]
+    *,
+    target: Target | None,
+    eol: str | None,
+    once: bool,
+    reconnect: bool,
+    **given: Unpack[PipeOptions],
 ) -> None:
     """Open a shell on TARGET, or a pipe if standard input or output is not a terminal."""
     is_shell = is_terminal(STDIN, STDOUT)
-    for option in options.given(PIPE_ONLY if is_shell else ["eol", "once"]).values():
+    for option in options.given(PIPE_ONLY if is_shell else _SHELL_ONLY).values():
         where = "a pipe; to run one in a terminal, use send" if is_shell else "the shell"
         raise click.UsageError(f"{option} has an effect only in {where}")
+    if once and reconnect:
+        raise click.UsageError("--once ends with the first connection: leave out --reconnect")
+    if target is None and given["wait_open"]:
+        raise click.UsageError("--wait-open needs a TARGET: the shell's own server is always there")
     with ExitStack() as stack:
         history = None
         if target is None:
@@ -67,6 +84,8 @@ def connect(
             insecure=given["insecure"],
             telnet=given["telnet"],
             once=once,
+            reconnect=reconnect,
+            wait_open=given["wait_open"],
             settings=settings,
             outputs=stack.enter_context(wire_outputs(given, telnet)),
         )

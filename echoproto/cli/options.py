@@ -76,6 +76,11 @@ wait_option = click.option(
     metavar="SECONDS",
     help="Time limit for connecting. By default, only the system's limit applies.",
 )
+wait_open_option = click.option(
+    "--wait-open",
+    is_flag=True,
+    help="Wait until the port is open, or the Unix socket exists; -w limits how long.",
+)
 insecure_option = click.option(
     "-k", "--insecure", is_flag=True, help="TLS: accept any certificate."
 )

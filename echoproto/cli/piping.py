@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -14,7 +16,7 @@ from echoproto.cli.run import STDIN, STDOUT, run
 from echoproto.cli.wire import WireOptions, pipe_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Unpack
 
@@ -31,6 +33,7 @@ class PipeOptions(WireOptions):
     """The options of a command that runs a pipe, as click parses them."""
 
     wait: float | None
+    wait_open: bool
     insecure: bool
     telnet: TelnetMode | None
     crlf: bool
@@ -100,20 +103,42 @@ def pipe_options(command: C) -> C:
     return command
 
 
+@asynccontextmanager
+async def _connect(
+    target: Target, wait: float | None, *, wait_open: bool, **kwargs: Any
+) -> AsyncIterator[ClientConnection]:
+    """Connect to `target`. If that takes long, a terminal shows what is being connected to."""
+    from echoproto.client.connection import connect
+    from echoproto.client.notice import Notice, show_on
+
+    async with AsyncExitStack() as stack:
+        with Notice(target, show_on(sys.stderr), is_waiting=wait_open) as notice:
+            connection = await stack.enter_async_context(
+                connect(target, wait, on_attempt=notice.attempt, wait_open=wait_open, **kwargs)
+            )
+        yield connection
+
+
 def connect_pipe(
-    target: Target, *, wait: float | None, insecure: bool, telnet: TelnetMode = "never"
+    target: Target,
+    *,
+    wait: float | None,
+    insecure: bool,
+    telnet: TelnetMode = "never",
+    wait_open: bool = False,
 ) -> Callable[[OnWire | None], AbstractAsyncContextManager[ClientConnection]]:
     """Return a function that connects to `target`, as an asynchronous context manager.
 
-    On telnet, agree only to options that leave the bytes unchanged. The function takes the
-    `on_wire` of `connect`.
+    On telnet, agree only to options that leave the bytes unchanged. With `wait_open`, wait until
+    something listens there. The function takes the `on_wire` of `connect`.
     """
-    from echoproto.client.connection import connect
     from echoproto.wire.telnet.codec import TelnetCodec
     from echoproto.wire.telnet.options import PIPE_POLICY
 
     codec = None if telnet == "never" else TelnetCodec(PIPE_POLICY, mode=telnet, ayt=b"")
-    return lambda on_wire: connect(target, wait, insecure=insecure, telnet=codec, on_wire=on_wire)
+    return lambda on_wire: _connect(
+        target, wait, wait_open=wait_open, insecure=insecure, telnet=codec, on_wire=on_wire
+    )
 
 
 def run_pipe(
@@ -132,7 +157,11 @@ def run_pipe(
     check_insecure(target, insecure=options["insecure"])
     telnet = telnet_mode(options["telnet"], target, "never")
     connecting = connect_pipe(
-        target, wait=options["wait"], insecure=options["insecure"], telnet=telnet
+        target,
+        wait=options["wait"],
+        insecure=options["insecure"],
+        telnet=telnet,
+        wait_open=options["wait_open"],
     )
 
     def hint() -> None:

@@ -33,6 +33,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False)
     shell_complete=options.complete_target,
 )
 @options.wait_option
+@options.wait_open_option
 @options.telnet_option
 @options.insecure_option
 @wire_options

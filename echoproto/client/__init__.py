@@ -1,8 +1,10 @@
 """The client, on asyncio: it connects, sends and receives.
 
 - `target` parses what a user writes, of which `names` checks the host, and `opening` connects to
-  it. `network_errors` turns every failure of the network into a NetworkError; `tls` has the
-  context of TLS, and the reasons for which a handshake fails.
+  it. `network_errors` turns every failure of the network into a NetworkError, to which `hints`
+  adds what else is there; `tls` has the context of TLS, and the reasons for which a handshake
+  fails.
+- `notice` says what is being connected to, and `backoff` how long to wait before the next attempt.
 - `connection` is the connection that programs use: `connect` and `ClientConnection`. It stands on
   `stream`, which moves the bytes, and `descriptors`, which asks the system about them.
 - `pipe`, `ping` and `replay` run on a `ClientConnection`.

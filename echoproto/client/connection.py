@@ -26,7 +26,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.network_errors import connecting, tls_errors
-from echoproto.client.opening import open_socket
+from echoproto.client.opening import OnAttempt, open_socket
+from echoproto.client.opening import ignore as ignore_attempt
 from echoproto.client.stream import Stream
 from echoproto.client.tapping import open_tap
 from echoproto.client.target import Target
@@ -61,6 +62,8 @@ async def connect(
     telnet: TelnetCodec | None = None,
     on_event: Callable[[NamedTuple], object] = ignore,
     on_wire: OnWire | None = None,
+    on_attempt: OnAttempt = ignore_attempt,
+    wait_open: bool = False,
 ) -> AsyncIterator[ClientConnection]:
     """Connect to `target` and return a `ClientConnection`, as an asynchronous context manager.
 
@@ -75,6 +78,10 @@ async def connect(
     moved the bytes; on TLS, with the decrypted bytes. If it raises an exception, the connection
     goes on without it, and the event loop's exception handler is called once.
 
+    `on_attempt` is called with an address of the host, its number, and the number of addresses,
+    before each attempt to connect. With `wait_open`, a port that refuses connections, or a Unix
+    socket that does not exist, is tried again until it is there, or `timeout` has passed.
+
     Raises NetworkError if connecting fails or takes longer than `timeout`, TargetError for text
     that is not a target, and OSError if SSL_CERT_FILE or SSL_CERT_DIR names what cannot be read.
     """
@@ -85,7 +92,7 @@ async def connect(
         tls = None
         if context:
             tls = TLS(context, server_side=False, server_hostname=target.server_name)
-        sock = await open_socket(target)
+        sock = await open_socket(target, on_attempt, wait_open=wait_open)
         tap = open_tap(on_wire, sock) if on_wire is not None else None
         connection = ClientConnection(target, sock, tls, telnet, on_event, tap=tap)
         try:

@@ -14,6 +14,7 @@ import ssl
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+from echoproto.client.hints import refusal_hint
 from echoproto.client.tls import tls_reason
 from echoproto.errors import NetworkError
 
@@ -37,9 +38,13 @@ async def connecting(target: Target, timeout: float | None) -> AsyncIterator[Non
         if isinstance(error, socket.gaierror):
             raise NetworkError(f"cannot find host {target.host}: {error.strerror}") from None
         # The system's timeout has an errno; that of asyncio.timeout does not.
-        is_ours = isinstance(error, TimeoutError) and not error.errno
-        why = f"no answer in {in_seconds(timeout)}" if is_ours else reason(error)
-        raise NetworkError(f"{what}: {why}") from None
+        if isinstance(error, TimeoutError) and not error.errno:
+            noted = getattr(error.__cause__, "__notes__", None)  # see `opening.open_socket`
+            if noted:
+                raise NetworkError(f"{what} in {in_seconds(timeout)}: {noted[0]}") from None
+            raise NetworkError(f"{what}: no answer in {in_seconds(timeout)}") from None
+        hint = await refusal_hint(target, error)
+        raise NetworkError(f"{what}: {reason(error)}{hint}") from None
 
 
 def in_seconds(count: float | None) -> str:

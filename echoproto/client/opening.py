@@ -1,38 +1,89 @@
 """Connects to a target: as a socket, or as one of asyncio's transports.
 
+A host may have several addresses. They are tried one after the other, or side by side if one does
+not answer soon (RFC 8305, "Happy Eyeballs"). If all fail, the error has the reason of each.
+
 `connection.connect` uses the socket. `bench` uses the transport, because its load consists of
-asyncio protocols.
+asyncio protocols. `network_errors` is below this module.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import aiohappyeyeballs
 
-from echoproto.client.network_errors import connecting
+from echoproto.client.network_errors import connecting, reason
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from echoproto.client.target import Target
 
     Address = tuple[int, int, int, str, tuple[Any, ...]]  # as socket.getaddrinfo returns it
 
+OnAttempt: TypeAlias = "Callable[[str, int, int], object]"
+"""Called before each attempt with the address, its number from 1, and how many there are."""
+
+POLL_INTERVAL: Final = 0.1
+"""Seconds between two attempts while a port is not open yet."""
+
 _NEXT_ADDRESS_AFTER: Final = 0.25  # seconds; RFC 8305, section 8
 
 
-async def open_socket(target: Target) -> socket.socket:
+_NOT_OPEN: Final = frozenset(
+    (errno.ECONNREFUSED, errno.ENOENT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+)
+
+
+class AddressesError(OSError):
+    """The addresses of a host have failed for different reasons, which are those of `errors`."""
+
+    def __init__(self, message: str, errors: Iterable[OSError | None]) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+def ignore(address: str, number: int, count: int) -> None:
+    """Ignore the attempt."""
+
+
+async def open_socket(
+    target: Target, on_attempt: OnAttempt = ignore, *, wait_open: bool = False
+) -> socket.socket:
     """Connect to `target` and return the socket.
 
-    Raises OSError or UnicodeError, which `network_errors.connecting` turns into a NetworkError.
+    With `wait_open`, try again until something listens there. Raises OSError or UnicodeError, which
+    `network_errors.connecting` turns into a NetworkError. If the task is cancelled, the
+    CancelledError has a note that says what has failed by then (PEP 678).
     """
-    return await (_connect_unix(target) if target.path else _connect_tcp(target))
+    open_once = _connect_unix if target.path else _connect_tcp
+    why = ""
+    try:
+        while True:
+            try:
+                return await open_once(target, on_attempt)
+            except OSError as error:
+                if not (wait_open and _is_not_open(error)):
+                    raise
+                why = reason(error)
+            await asyncio.sleep(POLL_INTERVAL)
+    except asyncio.CancelledError as cancelled:
+        if why and not hasattr(cancelled, "__notes__"):
+            cancelled.add_note(why)
+        raise
+
+
+def _is_not_open(error: OSError) -> bool:
+    """Whether nothing listens there now, which may change."""
+    errors = error.errors if isinstance(error, AddressesError) else [error]
+    return any(each and each.errno in _NOT_OPEN for each in errors)
 
 
 async def open_transport(
@@ -61,16 +112,60 @@ async def open_transport(
             )
 
 
-async def _connect_tcp(target: Target) -> socket.socket:
-    sock = await aiohappyeyeballs.start_connection(
-        await _look_up(target),
-        happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
-        socket_factory=_Socket,
-    )
+async def _connect_tcp(target: Target, on_attempt: OnAttempt) -> socket.socket:
+    addresses = await _look_up(target)
+    attempts = _Attempts(len(addresses), on_attempt)
+    try:
+        sock = await aiohappyeyeballs.start_connection(
+            addresses,
+            happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
+            loop=cast("asyncio.AbstractEventLoop", attempts),
+            socket_factory=_Socket,
+        )
+    except OSError:
+        if len({reason(error) for error in attempts.errors.values() if error}) > 1:
+            raise AddressesError(attempts.summary, attempts.errors.values()) from None
+        raise
+    except asyncio.CancelledError as cancelled:
+        if any(attempts.errors.values()):
+            cancelled.add_note(attempts.summary)
+        raise
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Telnet's Synch sends a part of it as urgent data (RFC 854): receive that among the other data.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     return sock
+
+
+class _Attempts:
+    """The attempts to connect to the `count` addresses of a host.
+
+    It takes the place of the event loop in aiohappyeyeballs, which calls only `sock_connect`. That
+    is the one place that sees each address together with its error.
+    """
+
+    def __init__(self, count: int, on_attempt: OnAttempt) -> None:
+        self._count, self._on_attempt = count, on_attempt
+        self.errors: dict[str, OSError | None] = {}
+        """Why each address has failed; None for one that has not failed yet."""
+
+    @property
+    def summary(self) -> str:
+        """The reason of each address, as a part of a message."""
+        return "; ".join(
+            f"{address}: {reason(error) if error else 'no answer'}"
+            for address, error in self.errors.items()
+        )
+
+    async def sock_connect(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        """See asyncio.AbstractEventLoop."""
+        host = address[0]
+        self.errors[host] = None
+        self._on_attempt(host, len(self.errors), self._count)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, address)
+        except OSError as error:
+            self.errors[host] = error
+            raise
 
 
 class _Socket(socket.socket):
@@ -123,7 +218,7 @@ async def _look_up(target: Target) -> Sequence[Address]:
     return await found
 
 
-async def _connect_unix(target: Target) -> socket.socket:
+async def _connect_unix(target: Target, _: OnAttempt) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)

@@ -14,6 +14,7 @@ import os
 import ssl
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,12 @@ _GREETINGS: Final = (
     (b"* OK", b"", "IMAP", 993),
     (b"+OK", b"", "POP3", 995),
 )
+
+TLS_PORTS: Final = frozenset((443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 5061, 6697, 8443))
+"""Ports on which servers speak TLS from the start (IANA's register; 6697 is RFC 7194).
+
+HTTPS, mail and news, LDAP, DNS, FTP, telnet, IMAP, POP3, SIP, IRC, and HTTPS once more.
+"""
 
 _OUR_HELLO: Final = b"\x16\x03", b"\x01"
 """A record with a handshake, and a ClientHello in it (RFC 8446, sections 5.1 and 4)."""
@@ -109,6 +116,13 @@ def tls_hint(target: Target, first: bytes) -> str:
     if is_tls_alert(first):
         return " (it answered with a TLS alert, so it speaks TLS; give tls://)"
     return "" if first else " (before it sent anything; if it speaks TLS, give tls://)"
+
+
+def usual_tls(target: Target) -> Target | None:
+    """Return `target` as a target of TLS, if it does not use TLS and its port usually does."""
+    if target.path or target.is_tls or target.port not in TLS_PORTS:
+        return None
+    return replace(target, scheme="telnets" if target.is_telnet else "tls")
 
 
 class _TLSObject(ssl.SSLObject):

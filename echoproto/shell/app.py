@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.connection import connect
+from echoproto.client.notice import show_on
 from echoproto.shell.connector import Connector
 from echoproto.shell.history import open_history
 from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
+from echoproto.shell.tls_advice import TLSAdvice
+from echoproto.shell.watcher import Watcher
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
 from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import NamedTuple
 
+    from prompt_toolkit.history import History
+
     from echoproto.client.connection import ClientConnection
+    from echoproto.client.opening import OnAttempt
     from echoproto.client.target import Target
     from echoproto.client.wire_outputs import WireOutputs
     from echoproto.wire.tap import WireEvent
@@ -48,13 +54,19 @@ class Options:
     """When a connection is telnet. None means "always" for telnet:// and "auto" for the others."""
     once: bool = False
     """Whether the shell ends when the peer closes the connection."""
+    reconnect: bool = False
+    """Whether the shell connects again by itself."""
+    wait_open: bool = False
+    """Whether the first connection waits until something listens on the target."""
     settings: Settings = field(default_factory=Settings)
     outputs: WireOutputs | None = None
     """Where to write what is on the wire."""
 
     def codec(self, target: Target) -> TelnetCodec:
         """Return the telnet codec for a connection to `target`."""
-        mode = self.telnet or ("always" if target.is_telnet else "auto")
+        mode = self.telnet or "auto"
+        if target.is_telnet and self.telnet in (None, "never"):  # the user may open telnet:// later
+            mode = "always"
         # AYT gets no answer: the server would take the answer for input from the user.
         return TelnetCodec(
             SHELL_POLICY,
@@ -65,17 +77,24 @@ class Options:
         )
 
     def connect(
-        self, target: Target, codec: TelnetCodec, on_event: Callable[[NamedTuple], object]
+        self,
+        target: Target,
+        codec: TelnetCodec,
+        on_event: Callable[[NamedTuple], object],
+        *,
+        on_attempt: OnAttempt,
+        wait_open: bool,
     ) -> AbstractAsyncContextManager[ClientConnection]:
         """Connect to `target`."""
-        insecure = self.insecure and target.is_tls
         return connect(
             target,
             self.wait,
-            insecure=insecure,
+            insecure=self.insecure and target.is_tls,
             telnet=codec,
             on_event=on_event,
             on_wire=self.outputs,
+            on_attempt=on_attempt,
+            wait_open=wait_open,
         )
 
 
@@ -86,28 +105,52 @@ async def run_shell(target: Target, options: Options, *, history: str) -> None:
     connecting fails; with `options.once`, also if the connection is lost.
     """
     session = Session(target, options.settings)
-    screen = Screen(
-        session,
-        history=open_history(history, session.say),
-        command_history=open_history("commands"),
-    )
+    lines = open_history(history, session.say)
+    screen = Screen(session, history=lines, command_history=open_history("commands"))
+    session.watchers.append(_Histories(screen, target, lines))
     await run(session, screen, options)
+
+
+class _Histories(Watcher):
+    """Gives the screen the history of each target. That of `target` is `history`."""
+
+    def __init__(self, screen: Screen, target: Target, history: History) -> None:
+        self._screen, self._target = screen, target
+        self._histories = {target: history}
+
+    def opened(self, target: Target) -> None:
+        """See Watcher."""
+        if target != self._target:
+            self._target = target
+            if target not in self._histories:
+                self._histories[target] = open_history(str(target))
+            self._screen.use_history(self._histories[target])
 
 
 async def run(session: Session, screen: Screen, options: Options) -> None:
     """Run `session` on `screen`, as `run_shell` does."""
     session.display = screen
+    session.watchers.append(TLSAdvice(session))
     if options.outputs is not None:
         options.outputs.say = session.say
         options.outputs.add(_wire_printer(session, options.telnet))
-    connector = Connector(session, options.connect, options.codec, once=options.once)
+    connector = Connector(
+        session,
+        options.connect,
+        options.codec,
+        once=options.once,
+        reconnect=options.reconnect,
+        wait_open=options.wait_open,
+        show=show_on(sys.stderr),
+    )
     connecting = asyncio.create_task(connector.run())
-    opening = asyncio.create_task(connector.opened.wait())
+    opening = asyncio.create_task(connector.ready.wait())
     try:
         await asyncio.wait({connecting, opening}, return_when=asyncio.FIRST_COMPLETED)
         if connecting.done():
             connecting.result()
-        _say(f"Connected to {session.target.name}. Ctrl-D quits, Ctrl-] opens the command line.")
+        connected = f"Connected to {session.target.name}. " if session.is_open else ""
+        _say(f"{connected}Ctrl-D quits, Ctrl-] opens the command line.")
         connecting.add_done_callback(lambda _: screen.end())
         try:
             await screen.run(connector.begin.set, connector.resize)

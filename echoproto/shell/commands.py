@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from echoproto.client.target import BEGINNINGS, only_target
+from echoproto.errors import TargetError
 from echoproto.shell.command_line import Argument, Entry, Table, columns, either
+from echoproto.shell.session import NOT_CONNECTED
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import Option, describe
@@ -30,11 +33,21 @@ def _mode(session: Session, mode: Mode) -> None:
     session.display.redraw()
 
 
-def _open(session: Session) -> None:
-    session.reopen()
+def _open(session: Session, *words: str) -> None:
+    try:
+        session.reopen(only_target(words) if words else None)
+    except TargetError as error:
+        session.say(f"open: {error}.")
+
+
+def _close(session: Session) -> None:
+    session.disconnect()
 
 
 def _options(session: Session) -> None:
+    if not session.is_open:
+        session.say(NOT_CONNECTED)
+        return
     session.say(*describe_options(session.codec))
 
 
@@ -53,11 +66,23 @@ def describe_options(codec: TelnetCodec) -> list[str]:
     return lines
 
 
+def _unquoted(word: str) -> str:
+    return word[1:].removesuffix('"') if word.startswith('"') else word
+
+
+def _targets(begun: str) -> list[str]:
+    return [each for each in BEGINNINGS if each.startswith(begun)]
+
+
+def _has_choices(argument: Argument) -> bool:
+    return bool(argument.choices)
+
+
 def _help(session: Session) -> None:
     lines = []
     for entry in COMMANDS.values():
         lines += columns(entry.usage, entry.help)
-        for argument in entry.arguments:
+        for argument in filter(_has_choices, entry.arguments):
             choices = (f"{word} ({means})" for word, means in argument.choices.items())
             lines += columns("", f"{argument.name} is {either(choices)}")
     session.say(
@@ -100,7 +125,17 @@ COMMANDS: Final = Table(
             (Argument("COMMAND", _SENDABLE),),
         ),
         Entry("mode", _mode, "set how you type", "mode line", (Argument("MODE", _MODES),)),
-        Entry("open", _open, "connect again, after the connection has ended", "open"),
+        Entry(
+            "open",
+            _open,
+            "connect again, or to another TARGET (HOST PORT, tls://HOST:PORT, unix:PATH)",
+            "open localhost 2020",
+            (
+                Argument("TARGET", parse=_unquoted, complete=_targets, is_optional=True),
+                Argument("PORT", parse=_unquoted, is_optional=True),
+            ),
+        ),
+        Entry("close", _close, "close the connection at once, and stay", "close"),
         Entry("options", _options, "list the telnet options in effect on each side", "options"),
         Entry("help", _help, "list the commands; also ?", "help"),
         Entry("quit", _quit, "end the shell, as Ctrl-D does", "quit"),

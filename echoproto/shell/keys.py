@@ -83,8 +83,9 @@ def _bind_lines(
 
     @bindings.add("c-c", filter=here)
     def _clear(event: KeyPressEvent) -> None:
-        event.current_buffer.reset()
-        session.stop_sending()
+        if not session.stop_connecting():  # that leaves what is typed
+            event.current_buffer.reset()
+            session.stop_sending()
 
     @bindings.add("c-]", filter=here & ~literal, eager=True)
     def _go_to_commands(event: KeyPressEvent) -> None:

@@ -39,6 +39,8 @@ class Outbox:
         self._on_send = on_send
         self.sent_at = 0.0
         """When an item was last sent, in seconds of the event loop's clock."""
+        self.sending = 0
+        """How many items have had their turn, but are not accepted by the system yet."""
         self._waiting: asyncio.Queue[Outgoing | None] = asyncio.Queue()
 
     def put(self, outgoing: Outgoing) -> None:
@@ -53,8 +55,7 @@ class Outbox:
         """Discard what waits. Return how many items that was."""
         count = 0
         while not self._waiting.empty():
-            self._waiting.get_nowait()
-            count += 1
+            count += self._waiting.get_nowait() is not None
         return count
 
     async def send_to(self, connection: ClientConnection) -> None:
@@ -66,12 +67,13 @@ class Outbox:
             data = bytearray()
             while outgoing and isinstance(outgoing.item, bytes):
                 self._on_send(outgoing)
+                self.sending += 1
                 data += outgoing.item
                 if self._waiting.empty() or len(data) > MAX_SEND:
                     break
                 outgoing = self._waiting.get_nowait()
-            if data:
-                await connection.send(bytes(data))
+            if data and await connection.send(bytes(data)):
+                self.sending = 0
             if outgoing and isinstance(outgoing.item, Command):
                 self._on_send(outgoing)
                 with suppress(NotTelnetError):  # found out since the user asked for the command

@@ -193,6 +193,11 @@ class Screen:
         """End `run` as Ctrl-D does."""
         self._app.exit(exception=EOFError)
 
+    def use_history(self, history: History) -> None:
+        """Recall lines from `history`, and add new ones to it. What is being typed stays."""
+        self._lines.history = history
+        self._app.create_background_task(self._load_history(self._lines))
+
     @contextmanager
     def interrupted(self) -> Iterator[asyncio.Future[None]]:
         """Return a future that is done when the user presses Ctrl-D or Ctrl-C, after `run`."""
@@ -210,9 +215,12 @@ class Screen:
 
     async def _load_histories(self) -> None:
         for buffer in (self._lines, self._commands):
-            async for _ in buffer.history.load():
-                pass
-            buffer.reset(buffer.document)
+            await self._load_history(buffer)
+
+    async def _load_history(self, buffer: Buffer) -> None:
+        async for _ in buffer.history.load():
+            pass
+        buffer.reset(buffer.document)
 
     def _send(self, lines: Sequence[str]) -> None:
         """Send the lines that were typed or pasted, and begin a new one."""

@@ -27,9 +27,10 @@ from echoproto.shell.outbox import Outbox, Outgoing
 from echoproto.shell.row import last_of
 from echoproto.shell.settings import Settings
 from echoproto.shell.view import show, show_at, show_lines
+from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, CommandReceived, OptionChanged, TelnetStarted
 from echoproto.wire.telnet.negotiation import Side
-from echoproto.wire.telnet.options import Option
+from echoproto.wire.telnet.options import SHELL_POLICY, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
     from echoproto.shell.lines import Lines
     from echoproto.shell.watcher import Watcher
-    from echoproto.wire.telnet.codec import TelnetCodec
 
 PROMPT: Final = "> "
 
 CLOSED_PROMPT: Final = "closed> "
 """The prompt while the shell is not connected."""
+
+NOT_CONNECTED: Final = "The shell is not connected."
+"""What is said when something would need a connection."""
 
 MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
@@ -84,6 +87,8 @@ class Session:
     `target` is where the current connection leads, or the last one did, or the first one will. Set
     `display` before calling any method, and call `open` before anything that needs a connection.
     `on_reopen` is called when the user asks for a connection to `target` while there is none.
+    `on_stop` is called when the user wants no connection; it returns whether there was something to
+    stop.
     """
 
     display: Display
@@ -95,21 +100,28 @@ class Session:
         self.settings = settings or Settings()
         self.watchers: list[Watcher] = []
         self.is_open = False
+        self._status = ""  # what is said above the prompt while the shell is not connected
         self.on_reopen: Callable[[], object] = lambda: None
+        self.on_stop: Callable[[], bool] = lambda: False
+        self._begin(TelnetCodec(SHELL_POLICY, mode="never"))
 
     # Connections
 
     def open(self, codec: TelnetCodec) -> None:
         """Begin with a new connection, whose telnet codec is `codec`."""
+        self._begin(codec)
+        self.is_open = True
+        for watcher in self.watchers:
+            watcher.opened(self.target)
+        self.display.redraw()
+
+    def _begin(self, codec: TelnetCodec) -> None:
+        """Forget everything that belongs to one connection."""
         self.codec = codec
         self.outbox = Outbox(self._note_sent)
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
         self._is_prompt = False  # the peer has marked the end of a prompt, by GA or EOR
-        self.is_open = True
-        for watcher in self.watchers:
-            watcher.opened(self.target)
-        self.display.redraw()
 
     def close(self) -> None:
         """End with the current connection: print the start of the peer's last line, if any."""
@@ -118,16 +130,31 @@ class Session:
         self.is_open = False
         for watcher in self.watchers:
             watcher.closed()
-        self.stop_sending()
+        if unsent := self.outbox.sending + self.outbox.discard():
+            self.say(f"The last {_count_lines(unsent)} not sent.")
         self.display.redraw()
 
     def reopen(self, target: Target | None = None) -> None:
         """Connect to `target`, or to the same target again. Nothing is done while connected."""
         if self.is_open:
-            self.say(f"The shell is connected to {self.target.name}.")
+            self.say(f"The shell is connected to {self.target.name}; close that first.")
             return
         self.target = target or self.target
         self.on_reopen()
+
+    def disconnect(self) -> None:
+        """Close the connection at once, or stop connecting."""
+        if not self.on_stop():
+            self.say(NOT_CONNECTED)
+
+    def stop_connecting(self) -> bool:
+        """Stop connecting, or waiting before that. Return whether there was something to stop."""
+        return not self.is_open and self.on_stop()
+
+    def show_status(self, text: str) -> None:
+        """Show `text` above the prompt until the shell is connected; "" removes it."""
+        self._status = text
+        self.display.redraw()
 
     # What the user sees
 
@@ -135,7 +162,8 @@ class Session:
     def prompt(self) -> StyleAndTextTuples:
         """Text in front of the line that the user types."""
         if not self.is_open:
-            return [("class:prompt", CLOSED_PROMPT)]
+            status = f"{self._status}\n" if self._status else ""
+            return [("", status), ("class:prompt", CLOSED_PROMPT)]
         return show(last_of(self._start, MAX_PROMPT)) if self._start else [("class:prompt", PROMPT)]
 
     @property
@@ -193,8 +221,12 @@ class Session:
     def type_lines(self, lines: Sequence[str]) -> list[str]:
         """Send the lines that the user typed or pasted. Return those that were not hidden.
 
-        Prints them, except for what is hidden.
+        Prints them, except for what is hidden. Without a connection, sends none of them.
         """
+        if not self.is_open:
+            count = _count_lines(len(lines)).capitalize()
+            self.say(f"{NOT_CONNECTED} {count} not sent, and can be recalled with Up.")
+            return list(lines)
         shown: StyleAndTextTuples = []
         visible = []
         for line in lines:
@@ -218,7 +250,10 @@ class Session:
 
     def send_bytes(self, data: bytes) -> None:
         """Send `data` as it is, without a line end."""
-        self.outbox.put(Outgoing(data))
+        if self.is_open:
+            self.outbox.put(Outgoing(data))
+        else:
+            self.say(NOT_CONNECTED)
 
     def _take_prompt(self) -> StyleAndTextTuples:
         """Return the prompt, with the whole start of the peer's line, which ends here."""
@@ -230,11 +265,13 @@ class Session:
     def stop_sending(self) -> None:
         """Discard what is still to be sent, and say how much that was."""
         if unsent := self.outbox.discard():
-            lines = "line was" if unsent == 1 else f"{unsent:,} lines were"
-            self.say(f"Stopped: the last {lines} not sent.")
+            self.say(f"Stopped: the last {_count_lines(unsent)} not sent.")
 
     def send_command(self, command: Command) -> None:
         """Send a telnet command. The connection becomes telnet, unless it can never be telnet."""
+        if not self.is_open:
+            self.say(NOT_CONNECTED)
+            return
         if self.codec.is_plain:
             self.say("This connection is not telnet.")
             return
@@ -298,3 +335,8 @@ class Session:
         start = self._lines.take()
         self._lines = TerminalLines()
         self._lines.feed(start)
+
+
+def _count_lines(count: int) -> str:
+    """Return the subject and verb of a sentence about lines."""
+    return "line was" if count == 1 else f"{count:,} lines were"

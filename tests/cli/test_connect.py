@@ -7,8 +7,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from peers import tls_peer
-from support import BIN, DEADLINE, receive_exactly, run
+from peers import RESET_AT_CLOSE, tls_peer
+from support import BIN, DEADLINE, has_ipv6, receive_exactly, run, serve
 from terminal import Terminal
 
 
@@ -104,6 +104,145 @@ def test_what_only_a_pipe_has_is_an_error_in_the_shell(words, shell):
     assert said == (
         f"Error: {words[0]} has an effect only in a pipe; to run one in a terminal, use send"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--once", "--reconnect", "127.0.0.1", 1],
+            "Error: --once ends with the first connection: leave out --reconnect",
+        ),
+        (
+            ["--wait-open"],
+            "Error: --wait-open needs a TARGET: the shell's own server is always there",
+        ),
+    ],
+)
+def test_options_of_the_connection_that_contradict_each_other_are_an_error(words, said, shell):
+    assert shell(*words).wait_for("[status 2]")[-2] == said
+
+
+@pytest.mark.parametrize("option", ["--once", "--reconnect"])
+def test_what_only_the_shell_has_is_an_error_in_a_pipe(option):
+    done = run(BIN / "echoproto", option, "127.0.0.1", "1")
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines()[-1] == (
+        f"Error: {option} has an effect only in the shell"
+    )
+
+
+def test_wait_open_waits_for_the_server_and_says_so(shell, free_port):
+    terminal = shell("--wait-open", "127.0.0.1", free_port)
+    terminal.wait_for(f"Waiting for 127.0.0.1:{free_port} ...")
+    with socket.create_server(("127.0.0.1", free_port)) as listener:
+        listener.settimeout(DEADLINE)
+        with accept(listener) as sock:
+            sock.sendall(b"hello\n")
+            lines = terminal.wait_for("hello", ">")
+    assert lines[0].startswith(f"Connected to 127.0.0.1:{free_port}.")  # the notice is gone
+
+
+def test_wait_open_ends_when_the_time_is_up(shell, free_port):
+    *_, said, _ = shell("--wait-open", "-w", "1", "127.0.0.1", free_port).wait_for("[status 1]")
+    assert said == (
+        f"echoproto: cannot connect to 127.0.0.1:{free_port} in 1 second: Connection refused"
+    )
+
+
+def test_while_connecting_lasts_it_is_shown_and_afterwards_it_is_gone(shell, full_listener):
+    host, port = full_listener.getsockname()
+    terminal = shell(host, port)
+    terminal.wait_for(f"Connecting to {host}:{port} ...")
+    terminal.press("C-c")
+    assert terminal.wait_for("[status 130]") == ["^C", "[status 130]"]
+
+
+# The main story
+
+
+@pytest.mark.parametrize("options", [[], ["--reconnect"]], ids=["Enter", "reconnect"])
+def test_when_the_server_is_killed_and_comes_back_the_draft_is_there(options, shell, free_port):
+    where = f"127.0.0.1:{free_port}"
+    with serve(listen=[where]) as server:
+        terminal = shell(*options, "127.0.0.1", free_port)
+        terminal.wait_for(">")
+        terminal.type("hello")
+        terminal.press("Enter")
+        terminal.wait_for("> hello", "hello", ">")
+        terminal.type("a draft")
+        terminal.wait_for("> a draft")
+        server.process.kill()
+        terminal.wait_for("closed> a draft")
+    terminal.type(", and more")
+    terminal.wait_for("closed> a draft, and more")
+    with serve(listen=[where]):
+        if not options:
+            terminal.press("Enter")
+        terminal.wait_for("> a draft, and more")
+        terminal.press("Enter")
+        terminal.wait_for(f"Connected to {where}.", "> a draft, and more", "a draft, and more", ">")
+        terminal.press("C-d")
+        terminal.wait_for("[status 0]")
+
+
+@pytest.mark.parametrize("kind", ["IPv6", "TLS", "Unix"])
+def test_it_connects_again_to_every_kind_of_target(kind, shell, free_port, tmp_path, certificate):
+    listen, target = {
+        "IPv6": (f"[::1]:{free_port}", f"[::1]:{free_port}"),
+        "TLS": (
+            f"ssl:{free_port}:interface=127.0.0.1:privateKey={certificate}",
+            f"tls://127.0.0.1:{free_port}",
+        ),
+        "Unix": (f"unix:{tmp_path}/echo.sock", f"unix:{tmp_path}/echo.sock"),
+    }[kind]
+    if kind == "IPv6" and not has_ipv6():
+        pytest.skip("there is no IPv6 here")
+    with serve(listen=[listen]) as server:
+        terminal = shell(*(["-k"] if kind == "TLS" else []), target)
+        terminal.wait_for(">")
+        server.process.kill()
+        terminal.wait_for("Enter connects again; Ctrl-D quits.", "closed>")
+    with serve(listen=[listen]):
+        terminal.press("Enter")
+        terminal.wait_for(f"Connected to {target.removeprefix('unix:')}.", ">")
+        terminal.type("hello")
+        terminal.press("Enter")
+        terminal.wait_for("> hello", "hello", ">")
+
+
+def test_a_connection_that_is_lost_with_once_is_status_1(shell, listener):
+    terminal = shell("--once", "127.0.0.1", port_of(listener))
+    with accept(listener) as sock:
+        terminal.wait_for(">")
+        sock.setsockopt(*RESET_AT_CLOSE)
+    assert "Connection reset by peer" in terminal.wait_for("[status 1]")[-2]
+
+
+def test_the_lines_that_up_recalls_are_those_of_the_target(shell, listener):
+    other = socket.create_server(("127.0.0.1", 0))
+    with other:
+        terminal = shell("127.0.0.1", port_of(listener))
+        with accept(listener):
+            terminal.wait_for(">")
+            terminal.type("to the first")
+            terminal.press("Enter")
+            terminal.wait_for("> to the first", ">")
+        terminal.wait_for("Enter connects again; Ctrl-D quits.", "closed>")
+        terminal.press("C-]")
+        terminal.type(f"open 127.0.0.1:{port_of(other)}")
+        terminal.press("Enter")
+        other.settimeout(DEADLINE)
+        with accept(other):
+            terminal.wait_for(f"Connected to 127.0.0.1:{port_of(other)}.", ">")
+            terminal.type("to the second")
+            terminal.press("Enter")
+            terminal.wait_for("> to the second", ">")
+            terminal.press("Up")
+            terminal.wait_for("> to the second")
+            terminal.press("Up")  # there is nothing above
+            terminal.type("!")
+            terminal.wait_for("> to the second!")
 
 
 @pytest.mark.parametrize(

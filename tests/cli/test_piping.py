@@ -9,6 +9,7 @@ import pytest
 
 from peers import peer
 from support import BIN, DEADLINE, echoproto, receive_all, receive_exactly, start
+from terminal import Terminal
 
 ECHOPROTO = BIN / "echoproto"
 MEBIBYTE = 1 << 20
@@ -171,3 +172,23 @@ def test_what_is_wrong_with_tls_or_telnet_is_said_in_a_clear_line(words, status,
     assert done.stderr.decode().splitlines()[-1].startswith(message)
     if status == 1:
         assert done.stderr.count(b"\n") == 1
+
+
+# Waiting until the port is open
+
+
+def test_wait_open_ends_with_the_time_that_connecting_may_take(free_port):
+    for command in ([], ["send"]):
+        done = echoproto(*command, "--wait-open", "-w", "0.5", "127.0.0.1", str(free_port))
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.decode() == (  # and no notice: this is no terminal
+            f"echoproto: cannot connect to 127.0.0.1:{free_port} in 0.5 seconds: Connection "
+            "refused\n"
+        )
+
+
+def test_wait_open_waits_for_the_server(free_port):
+    with Terminal(ECHOPROTO, "send", "--wait-open", "127.0.0.1", free_port) as terminal:
+        terminal.wait_for(f"Waiting for 127.0.0.1:{free_port} ...")
+        with peer(lambda sock: sock.sendall(b"hello\n"), address=("127.0.0.1", free_port)):
+            assert terminal.wait_for("[status 0]") == ["hello", "[status 0]"]

@@ -52,20 +52,132 @@ def test_what_is_wrong_with_a_zone_is_one_clear_line(target, why):
     assert re.match(rf"echoproto: cannot connect to \S+: {why}", done.stderr.decode())
 
 
-def test_connecting_takes_no_longer_than_it_may():
-    # A listener whose queue is full does not answer.
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        host, port = listener.getsockname()
-        for sock in (first, second):
-            sock.setblocking(False)
-            sock.connect_ex((host, port))
-        done = echoproto("-w", "0.2", host, str(port))
+def test_connecting_takes_no_longer_than_it_may(full_listener):
+    host, port = full_listener.getsockname()
+    done = echoproto("-w", "0.2", host, str(port))
     assert done.returncode == 1
     assert done.stderr.decode() == (
         f"echoproto: cannot connect to {host}:{port}: no answer in 0.2 seconds\n"
     )
+
+
+# Several addresses
+
+
+@pytest.fixture
+def resolver(monkeypatch):
+    """Let the name echo.test have these addresses."""
+    find = socket.getaddrinfo
+
+    def resolve(*addresses):
+        def getaddrinfo(host, port, *args, flags=0, **kwargs):
+            if host != "echo.test":
+                return find(host, port, *args, flags=flags, **kwargs)
+            if flags & socket.AI_NUMERICHOST:
+                raise socket.gaierror(socket.EAI_NONAME, "no number")
+            return [info for each in addresses for info in find(each, port, **kwargs)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    return resolve
+
+
+def test_each_attempt_is_reported_with_its_address(resolver, server):
+    resolver("127.0.0.2", "127.0.0.3", "127.0.0.1")  # the server listens on the last only
+    reported = []
+
+    async def main():
+        target = Target("echo.test", server.port)
+        async with connect(target, on_attempt=lambda *attempt: reported.append(attempt)):
+            pass
+
+    asyncio.run(main())
+    assert reported == [("127.0.0.2", 1, 3), ("127.0.0.3", 2, 3), ("127.0.0.1", 3, 3)]
+
+
+async def connecting_fails(target, limit=None, **kwargs):
+    with pytest.raises(NetworkError) as failed:
+        async with connect(target, limit, **kwargs):
+            pass
+    return str(failed.value)
+
+
+def test_where_the_reasons_differ_each_address_has_its_own(resolver, free_port):
+    resolver("127.0.0.1", "255.255.255.255")
+    target = f"echo.test:{free_port}"
+    assert re.fullmatch(
+        rf"cannot connect to {target}: 127\.0\.0\.1: Connection refused; 255\.255\.255\.255: "
+        r"(?!Connection refused).+",
+        asyncio.run(connecting_fails(target)),
+    )
+
+
+def test_one_reason_for_all_addresses_is_said_once(resolver, free_port):
+    resolver("127.0.0.1", "127.0.0.2")
+    target = f"echo.test:{free_port}"
+    said = asyncio.run(connecting_fails(target))
+    assert said == f"cannot connect to {target}: Connection refused"
+
+
+def test_when_time_is_up_what_has_failed_is_said_too(resolver, full_listener):
+    host, port = full_listener.getsockname()
+    resolver("127.0.0.2", host)
+    assert asyncio.run(connecting_fails(f"echo.test:{port}", 0.5)) == (
+        f"cannot connect to echo.test:{port} in 0.5 seconds: 127.0.0.2: Connection refused; "
+        f"{host}: no answer"
+    )
+
+
+# Waiting until it is open
+
+
+def test_it_waits_until_the_port_is_open(free_port):
+    async def main():
+        refused = asyncio.Event()
+        connecting = asyncio.create_task(_until_connected(refused))
+        async with asyncio.timeout(DEADLINE):
+            await refused.wait()
+            async with await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port):
+                await connecting
+
+    async def _until_connected(refused):
+        def on_attempt(*_):
+            attempts.append(1)
+            if len(attempts) > 1:  # the first was refused
+                refused.set()
+
+        target = Target("127.0.0.1", free_port)
+        async with connect(target, on_attempt=on_attempt, wait_open=True):
+            pass
+
+    attempts = []
+    asyncio.run(main())
+
+
+def test_it_waits_until_the_unix_socket_exists(tmp_path):
+    path = str(tmp_path / "late.sock")
+
+    async def main():
+        sock = asyncio.create_task(open_socket(Target(path=path), wait_open=True))
+        await asyncio.sleep(0)  # the first attempt has failed
+        async with (
+            asyncio.timeout(DEADLINE),
+            await asyncio.start_unix_server(lambda *_: None, path),
+        ):
+            (await sock).close()
+
+    asyncio.run(main())
+
+
+def test_waiting_ends_when_time_is_up_and_says_what_was_missing(free_port):
+    target = f"127.0.0.1:{free_port}"
+    said = asyncio.run(connecting_fails(target, 0.3, wait_open=True))
+    assert said == f"cannot connect to {target} in 0.3 seconds: Connection refused"
+
+
+def test_what_does_not_change_by_waiting_is_an_error_at_once():
+    said = asyncio.run(connecting_fails("[fe80::1%nosuch]:1", DEADLINE, wait_open=True))
+    assert "there is no network interface 'nosuch'" in said
 
 
 # A resolver that never answers

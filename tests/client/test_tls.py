@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from echoproto.client.target import Target
-from echoproto.client.tls import is_tls_alert, tls_context, tls_reason
+from echoproto.client.tls import is_tls_alert, tls_context, tls_reason, usual_tls
 from peers import EACH_VERSION
 from support import echoproto, matching
 
@@ -220,3 +220,17 @@ def test_an_alert_in_the_clear_is_known():
     assert is_tls_alert(b"\x15\x03\x01\0\2\2\x0a")
     assert not is_tls_alert(b"\x15\x03\x01\0\2\2\x0ax")
     assert not is_tls_alert(b"")
+
+
+@pytest.mark.parametrize(
+    ("target", "tls"),
+    [
+        ("localhost:443", "tls://localhost:443"),
+        ("telnet://localhost:992", "telnets://localhost:992"),
+        ("localhost:80", None),
+        ("tls://localhost:443", None),
+        ("unix:/443", None),
+    ],
+)
+def test_a_port_that_is_usually_tls_has_a_target_of_tls(target, tls):
+    assert usual_tls(Target.parse(target)) == (tls and Target.parse(tls))

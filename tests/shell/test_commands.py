@@ -65,7 +65,10 @@ send COMMAND   send a telnet command
 mode MODE      set how you type
                MODE is auto (as the server wants it), line (a line at a time)
                or character (each key at once)
-open           connect again, after the connection has ended
+open [TARGET] [PORT]
+               connect again, or to another TARGET (HOST PORT, tls://HOST:PORT,
+               unix:PATH)
+close          close the connection at once, and stay
 options        list the telnet options in effect on each side
 """)
     assert said.endswith("""

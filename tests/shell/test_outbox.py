@@ -67,3 +67,31 @@ def test_what_is_discarded_is_counted_and_not_sent():
     outbox.end()
     asyncio.run(outbox.send_to(connection))
     assert connection.calls == ["end"]
+
+
+def test_what_the_system_has_not_accepted_is_counted():
+    class Closed(Connection):
+        async def send(self, data):
+            await super().send(data)
+            return False
+
+    async def main():
+        outbox = Outbox(lambda _: None)
+        for connection, count in [(Connection(), 0), (Closed(), 2)]:
+            outbox.put(Outgoing(b"a"))
+            outbox.put(Outgoing(b"b"))
+            outbox.end()
+            await outbox.send_to(connection)
+            assert outbox.sending == count
+
+    asyncio.run(main())
+
+
+def test_the_end_is_nothing_that_is_discarded():
+    async def main():
+        outbox = Outbox(lambda _: None)
+        outbox.put(Outgoing(b"a"))
+        outbox.end()
+        assert outbox.discard() == 1
+
+    asyncio.run(main())

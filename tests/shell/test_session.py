@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.shell.session import MAX_PROMPT
+from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
+from echoproto.wire.telnet.options import SHELL_POLICY
 from in_shell import DO, ECHO, IAC, SGA, WILL, Recording
 
 # Lines
@@ -176,3 +178,52 @@ def test_to_send_a_command_makes_it_telnet():
     shell.say(b"\rLOGIN\n")
     assert shell.printed.endswith("\nLOGIN: \n")
     assert shell.sent() == IAC + bytes([Command.BRK])
+
+
+# Without a connection
+
+
+def test_lines_that_wait_when_the_connection_ends_are_counted():
+    shell = Recording()
+    shell.session.type_lines(["one", "two"])
+    shell.take_printed()
+    shell.session.close()
+    assert shell.take_printed() == "The last 2 lines were not sent.\n"
+
+
+def test_an_end_that_waits_is_not_counted_as_a_line():
+    shell = Recording()
+    shell.session.type_lines(["one"])
+    shell.session.end()
+    shell.take_printed()
+    shell.session.close()
+    assert shell.take_printed() == "The last line was not sent.\n"
+
+
+def test_the_status_is_above_the_prompt_only_while_there_is_no_connection():
+    shell = Recording()
+    shell.session.show_status("Connecting to x ...")
+    assert shell.prompt == "> "
+    shell.session.close()
+    assert shell.prompt == "Connecting to x ...\nclosed> "
+    shell.session.show_status("")
+    assert shell.prompt == "closed> "
+
+
+def test_without_a_connection_bytes_are_not_sent_and_that_is_said():
+    shell = Recording()
+    shell.session.close()
+    shell.session.send_bytes(b"x")
+    assert shell.take_printed() == "The shell is not connected.\n"
+    assert shell.sent() == b""
+
+
+def test_a_new_connection_begins_with_nothing_of_the_last():
+    shell = Recording()
+    shell.say(WILL + ECHO + b"Password: ")
+    shell.session.settle()
+    assert shell.session.is_hidden
+    shell.session.close()
+    assert not shell.session.is_hidden
+    shell.session.open(TelnetCodec(SHELL_POLICY, mode="auto"))
+    assert (shell.session.is_hidden, shell.prompt) == (False, "> ")
