@@ -26,6 +26,7 @@ from support import DEADLINE
 from terminal import Screen as PyteScreen
 
 ENTER, TAB, UP, LEFT = "\r", "\t", "\x1b[A", "\x1b[D"
+F1, F2 = "\x1bOP", "\x1bOQ"
 CTRL_C, CTRL_D, CTRL_R, CTRL_U, CTRL_Y, CTRL_BRACKET = (
     "\x03",
     "\x04",
@@ -228,6 +229,9 @@ class Recording:
 
     def redraw(self):
         self.calls.append("redraw")
+
+    async def room(self):
+        return 65536
 
     def focus(self):
         self.calls.append("focus")

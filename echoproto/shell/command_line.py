@@ -62,6 +62,17 @@ class Entry(NamedTuple):
         names = (f"[{each.name}]" if each.is_optional else each.name for each in self.arguments)
         return " ".join([self.name, *names])
 
+    @property
+    def explanation(self) -> list[str]:
+        """Lines of text that explain the command, with an example."""
+        lines = [self.usage, *columns("", f"{self.help}.")]
+        for argument in self.arguments:
+            if argument.choices:
+                lines += columns("", f"{argument.name} is one of these:")
+            for word, means in argument.choices.items():
+                lines += columns(f"  {word}", means)
+        return [*lines, *columns("Example:", self.example)]
+
 
 class Table(dict[str, Entry]):
     """The commands, by their names."""
@@ -74,9 +85,13 @@ class Table(dict[str, Entry]):
         typed = show(text.encode("utf-8", "surrogateescape"))
         session.display.print([("class:prompt", PROMPT), *typed, ("", "\n")])
         name, *words = _WORD.findall(text)
-        entry = self.get("help" if name == "?" else name)
-        if entry is None:
-            session.say(f"Unknown command {name!r}{_meant(name, self)} Use {either(self)}.")
+        try:
+            entry = self.find("help" if name == "?" else name)
+        except ValueError as error:
+            session.say(str(error))
+            return
+        if words == ["?"]:
+            session.say(*entry.explanation)
             return
         try:
             values = _values(entry, words)
@@ -84,6 +99,21 @@ class Table(dict[str, Entry]):
             session.say(f"{entry.name}: {error}")
         else:
             entry.function(session, *values)
+
+    def find(self, name: str) -> Entry:
+        """Return the command `name`. Raises ValueError, whose message says which there are."""
+        if name not in self:
+            raise ValueError(f"Unknown command {name!r}{_meant(name, self)} Use {either(self)}.")
+        return self[name]
+
+    def names(self, begun: str = "") -> list[str]:
+        """Return the names of the commands that begin with `begun`."""
+        return [name for name in self if name.startswith(begun)]
+
+    @property
+    def summary(self) -> list[str]:
+        """Lines of text that name each command, and say what it does."""
+        return [line for entry in self.values() for line in columns(entry.usage, entry.help)]
 
     def complete(self, text: str) -> list[tuple[str, str]]:
         """Return the possible completions of the last word of `text`, and the meaning of each.
@@ -93,7 +123,7 @@ class Table(dict[str, Entry]):
         before = _WORD.findall(text)
         word = before.pop() if text and not text[-1].isspace() else ""
         if not before:
-            return [(name, self[name].help) for name in self if name.startswith(word)]
+            return [(name, self[name].help) for name in self.names(word)]
         entry = self.get(before[0])
         if entry is None or len(before) > len(entry.arguments):
             return []

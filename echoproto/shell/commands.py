@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from echoproto.client.target import BEGINNINGS, only_target
 from echoproto.errors import TargetError
-from echoproto.shell.command_line import Argument, Entry, Table, columns, either
+from echoproto.shell.command_line import Argument, Entry, Table
+from echoproto.shell.key_help import describe_keys
 from echoproto.shell.session import NOT_CONNECTED
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
@@ -74,26 +75,34 @@ def _targets(begun: str) -> list[str]:
     return [each for each in BEGINNINGS if each.startswith(begun)]
 
 
-def _has_choices(argument: Argument) -> bool:
-    return bool(argument.choices)
+def _pause(session: Session) -> None:
+    session.toggle_pause()
 
 
-def _help(session: Session) -> None:
-    lines = []
-    for entry in COMMANDS.values():
-        lines += columns(entry.usage, entry.help)
-        for argument in filter(_has_choices, entry.arguments):
-            choices = (f"{word} ({means})" for word, means in argument.choices.items())
-            lines += columns("", f"{argument.name} is {either(choices)}")
-    session.say(
-        *lines,
-        "A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.",
-    )
+def _keys(session: Session) -> None:
+    session.say(*describe_keys())
+
+
+def _help(session: Session, entry: Entry | None = None) -> None:
+    session.say(*(entry.explanation if entry else [*COMMANDS.summary, *_MORE_HELP]))
+
+
+def _find(name: str) -> Entry:
+    return COMMANDS.find(name)
+
+
+def _names(begun: str) -> list[str]:
+    return COMMANDS.names(begun)
 
 
 def _quit(session: Session) -> None:
     session.display.quit()
 
+
+_MORE_HELP: Final = (
+    "help NAME or NAME ? explains a command, with an example. F1 lists the keys.",
+    "A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.",
+)
 
 _SENDABLE: Final = {
     "ayt": "are you there",
@@ -137,7 +146,22 @@ COMMANDS: Final = Table(
         ),
         Entry("close", _close, "close the connection at once, and stay", "close"),
         Entry("options", _options, "list the telnet options in effect on each side", "options"),
-        Entry("help", _help, "list the commands; also ?", "help"),
+        Entry("pause", _pause, "hold the output, or let it go on", "pause"),
+        Entry("keys", _keys, "list the keys, as F1 does", "keys"),
+        Entry(
+            "help",
+            _help,
+            "list the commands, or explain one; also ?",
+            "help send",
+            (
+                Argument(
+                    "NAME",
+                    parse=_find,
+                    complete=_names,
+                    is_optional=True,
+                ),
+            ),
+        ),
         Entry("quit", _quit, "end the shell, as Ctrl-D does", "quit"),
     ]
 )

@@ -88,7 +88,7 @@ class Connector:
     ) -> None:
         self._session, self._connect, self._new_codec = session, connect, new_codec
         self._once, self._reconnect, self._wait_open = once, reconnect, wait_open
-        self._show = show
+        self._show_first = show
         self._backoff = Backoff()
         self._is_ending = False  # the user has ended the shell
         self._wanted = asyncio.Event()  # the user wants a connection
@@ -181,7 +181,7 @@ class Connector:
         is_first = not self.ready.is_set()
         codec = self._new_codec(target)
         wait_open = self._wait_open and is_first
-        show = self._show if is_first else session.show_status
+        show = self._show_first if is_first else session.show_status
         self._attempted = target
         try:
             with Notice(target, show, is_waiting=wait_open) as notice:
@@ -245,12 +245,22 @@ class Connector:
         try:
             while data := await connection.receive():
                 self._received_at = loop.time()
-                self._session.receive(data)
                 settling.cancel()
+                await self._show(data)
                 settling = loop.call_later(PROMPT_DELAY, self._session.settle)
                 await asyncio.sleep(PRINT_INTERVAL)
         finally:
             settling.cancel()
+
+    async def _show(self, data: bytes) -> None:
+        """Show what was received, in pieces for which the terminal has room."""
+        room = await self._session.room()
+        while len(data) > room:
+            self._session.receive(data[:room])
+            data = data[room:]
+            await asyncio.sleep(PRINT_INTERVAL)
+            room = await self._session.room()
+        self._session.receive(data)
 
     def resize(self, columns: int, rows: int) -> None:
         """Set the size of the terminal window, and report it to the peer if it wants to know."""

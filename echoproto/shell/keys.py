@@ -17,6 +17,7 @@ from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 
 from echoproto.shell.commands import COMMANDS
+from echoproto.shell.key_help import describe_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,14 @@ def key_bindings(session: Session, send: Callable[[list[str]], object]) -> KeyBi
         """Insert a character, but nothing for a key that has no binding (Ctrl-PageUp)."""
         if not isinstance(event.key_sequence[-1].key, Keys):
             get_by_name("self-insert").call(event)
+
+    @bindings.add("f1")
+    def _list_keys(_: KeyPressEvent) -> None:
+        session.say(*describe_keys())
+
+    @bindings.add("f2")
+    def _pause(_: KeyPressEvent) -> None:
+        session.toggle_pause()
 
     _bind_lines(bindings, session, send)
     _bind_commands(bindings, session)

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
@@ -36,16 +37,16 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.layout.processors import BeforeInput, TabsProcessor
-from prompt_toolkit.output import create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
-from prompt_toolkit.styles import Style
 
 from echoproto.shell import keys
 from echoproto.shell.command_line import PROMPT
 from echoproto.shell.history import LineBuffer
+from echoproto.shell.pace import Pace
 from echoproto.shell.parser import KeyParser
 from echoproto.shell.renderer import ReflowRenderer
+from echoproto.shell.styles import styles_for
+from echoproto.shell.terminal import open_terminal
 from echoproto.shell.view import EscapeProcessor, encodable
 from echoproto.wire.dump import TAB_STOP
 
@@ -61,16 +62,6 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import Output
 
     from echoproto.shell.session import Session
-
-
-STYLE: Final = Style.from_dict(
-    {
-        "prompt": "ansigreen",
-        "escape": "ansiyellow",
-        "sent": "ansibrightblack",
-        "auto-suggestion": "ansibrightblack",
-    }
-)
 
 
 class _Prompt(PromptSession[None]):
@@ -101,7 +92,9 @@ class Screen:
         output: Output | None = None,
     ) -> None:
         self._session = session
-        self._output = output or _terminal()
+        self._pace = Pace()
+        self._output = output or open_terminal(self._pace)
+        self._style = styles_for(self._output)
         self._prompt = _Prompt(
             lambda: self._encodable(session.prompt),
             history=history,
@@ -111,7 +104,7 @@ class Screen:
             is_password=Condition(lambda: session.is_hidden),
             key_bindings=keys.key_bindings(session, self._send),
             enable_suspend=True,
-            style=STYLE,
+            style=self._style,
             input_processors=[
                 EscapeProcessor(self._encodable),
                 TabsProcessor(TAB_STOP, " ", " "),
@@ -138,6 +131,7 @@ class Screen:
             key_bindings=keys.character_bindings(self._type_keys),
         )
         self._app.layout = self._layout()
+        self._app.key_processor.before_key_press += lambda _: self._pace.pressed(monotonic())
         self._report_size: Callable[[], None] = lambda: None
         # While the line is hidden: what was typed and cut before.
         self._before_hidden: tuple[Document, Clipboard] | None = None
@@ -172,7 +166,7 @@ class Screen:
         self._follow_session()
         if self._app.is_running:
             self._app.renderer.erase()
-        print_formatted_text(self._output, self._encodable(text), STYLE)
+        print_formatted_text(self._output, self._encodable(text), self._style)
         self._app.invalidate()
 
     def _encodable(self, text: StyleAndTextTuples) -> StyleAndTextTuples:
@@ -184,6 +178,12 @@ class Screen:
         """Draw the prompt again, because it has changed."""
         self._follow_session()
         self._app.invalidate()
+
+    async def room(self) -> int:
+        """Wait until the terminal can show more, and return the number of bytes to print."""
+        while delay := self._pace.delay(monotonic()):  # noqa: ASYNC110 - a key makes it longer
+            await asyncio.sleep(delay)
+        return self._pace.take()
 
     def focus(self) -> None:
         """Let the user type to the peer again, after a command."""
@@ -245,7 +245,10 @@ class Screen:
 
     def _follow_session(self) -> None:
         """Follow the session into character mode and out of it, and into hidden lines and out."""
-        if not self._app.layout.has_focus(self._commands):
+        layout = self._app.layout
+        is_at_keys = layout.has_focus(self._keys)
+        # Nothing else moves the focus away from a command, or from a search in the history.
+        if self._session.takes_keys != is_at_keys and not layout.has_focus(self._commands):
             self.focus()
         self._follow_hidden()
 
@@ -280,12 +283,3 @@ class Screen:
             ),
             self._lines,
         )
-
-
-def _terminal() -> Output:
-    output = create_output()
-    if isinstance(output, Vt100_Output):
-        # The shell does not need the position of the cursor. If the terminal answered such a
-        # request late, its answer would be taken for typed keys.
-        output.enable_cpr = False
-    return output

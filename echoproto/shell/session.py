@@ -19,8 +19,11 @@ sends.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from prompt_toolkit.formatted_text.utils import fragment_list_len
 
 from echoproto.shell.lines import PlainLines, TerminalLines
 from echoproto.shell.outbox import Outbox, Outgoing
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     from echoproto.shell.watcher import Watcher
 
 PROMPT: Final = "> "
+
+PAUSED: Final = "[paused] "
+"""What stands before the prompt while the output is held."""
 
 CLOSED_PROMPT: Final = "closed> "
 """The prompt while the shell is not connected."""
@@ -74,6 +80,9 @@ class Display(Protocol):
     def redraw(self) -> None:
         """Draw the prompt again: `prompt`, `is_hidden` or `takes_keys` has changed."""
 
+    async def room(self) -> int:
+        """Wait until more can be printed. Return the number of bytes to print at most."""
+
     def focus(self) -> None:
         """Let the user type to the peer again, after a command."""
 
@@ -103,6 +112,8 @@ class Session:
         self._status = ""  # what is said above the prompt while the shell is not connected
         self.on_reopen: Callable[[], object] = lambda: None
         self.on_stop: Callable[[], bool] = lambda: False
+        self._goes_on = asyncio.Event()  # not set while the user holds the output
+        self._goes_on.set()
         self._begin(TelnetCodec(SHELL_POLICY, mode="never"))
 
     # Connections
@@ -122,12 +133,14 @@ class Session:
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
         self._is_prompt = False  # the peer has marked the end of a prompt, by GA or EOR
+        self._goes_on.set()
 
     def close(self) -> None:
         """End with the current connection: print the start of the peer's last line, if any."""
         rest = self._lines.take()
         self._print_lines([*self._lines.release(), *([rest] if rest else []), *self._lines.below])
         self.is_open = False
+        self._goes_on.set()
         for watcher in self.watchers:
             watcher.closed()
         if unsent := self.outbox.sending + self.outbox.discard():
@@ -161,6 +174,14 @@ class Session:
     @property
     def prompt(self) -> StyleAndTextTuples:
         """Text in front of the line that the user types."""
+        return [*self._pause_mark, *self._line_prompt]
+
+    @property
+    def _pause_mark(self) -> StyleAndTextTuples:
+        return [("class:prompt", PAUSED)] if self.is_paused else []
+
+    @property
+    def _line_prompt(self) -> StyleAndTextTuples:
         if not self.is_open:
             status = f"{self._status}\n" if self._status else ""
             return [("", status), ("class:prompt", CLOSED_PROMPT)]
@@ -175,7 +196,8 @@ class Session:
         shown, place = show_at(self._lines.start, self._lines.cursor)
         for row in self._lines.below:
             shown = [*shown, ("", " \n"), *show(row)]
-        return shown, place
+        mark = self._pause_mark
+        return [*mark, *shown], fragment_list_len(mark) + place
 
     @property
     def takes_keys(self) -> bool:
@@ -258,7 +280,7 @@ class Session:
     def _take_prompt(self) -> StyleAndTextTuples:
         """Return the prompt, with the whole start of the peer's line, which ends here."""
         if not self._start:
-            return self.prompt
+            return self._line_prompt
         self._start = b""
         return show(self._lines.take())
 
@@ -280,8 +302,30 @@ class Session:
             self._begin_telnet()
         self.outbox.put(Outgoing(command))
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the user holds the output: nothing is received."""
+        return not self._goes_on.is_set()
+
+    def toggle_pause(self) -> None:
+        """Hold the output, or let it go on."""
+        if self.is_paused:
+            self._goes_on.set()
+        elif self.is_open:
+            self._goes_on.clear()
+            self.say("Paused: nothing is received. F2 or the command pause lets it go on.")
+        else:
+            self.say("The shell is not connected.")
+        self.display.redraw()
+
+    async def room(self) -> int:
+        """Wait until something can be shown. Return how many bytes of it, at most."""
+        await self._goes_on.wait()
+        return await self.display.room()
+
     def end(self) -> None:
-        """Half-close the connection after everything in the outbox is sent."""
+        """Half-close the connection after everything in the outbox is sent. A pause ends."""
+        self._goes_on.set()
         self.outbox.end()
         for watcher in self.watchers:
             watcher.half_closed()

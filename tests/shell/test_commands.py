@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from echoproto.shell.commands import COMMANDS, describe_options
+from echoproto.shell.key_help import describe_keys
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
@@ -54,17 +55,11 @@ def test_options_lists_what_was_agreed():
 
 
 @pytest.mark.parametrize("name", ["help", "?"])
-def test_help_says_what_there_is(name):
+def test_help_is_a_line_for_each_command(name):
     said = answer(name)
     assert said.startswith("""\
 send COMMAND   send a telnet command
-               COMMAND is ayt (are you there), brk (break), ip (interrupt
-               process), eof (end of file), abort (abort process), ao (abort
-               output), ec (erase character), el (erase line), nop (no
-               operation) or susp (suspend process)
 mode MODE      set how you type
-               MODE is auto (as the server wants it), line (a line at a time)
-               or character (each key at once)
 open [TARGET] [PORT]
                connect again, or to another TARGET (HOST PORT, tls://HOST:PORT,
                unix:PATH)
@@ -73,8 +68,68 @@ options        list the telnet options in effect on each side
 """)
     assert said.endswith("""
 quit           end the shell, as Ctrl-D does
+help NAME or NAME ? explains a command, with an example. F1 lists the keys.
 A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.
 """)
+
+
+@pytest.mark.parametrize("text", ["help mode", "mode ?", "? mode"])
+def test_help_explains_a_command_with_an_example(text):
+    assert (
+        answer(text)
+        == """\
+mode MODE
+               set how you type.
+               MODE is one of these:
+  auto         as the server wants it
+  line         a line at a time
+  character    each key at once
+Example:       mode line
+"""
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_example_runs(name):
+    shell = Recording(telnet="always")
+    said = answer(COMMANDS[name].example, shell)
+    assert COMMANDS[name].example.split()[0] == name
+    assert not said.startswith(("Unknown command", f"{name}: "))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_is_explained_within_80_columns(name):
+    lines = answer(f"help {name}").splitlines()
+    assert lines[0] == COMMANDS[name].usage
+    assert lines[-1].split() == ["Example:", *COMMANDS[name].example.split()]
+    assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tab_completes_each_word_of_each_example(name):
+    """Half of a word, completed, is that word or begins it."""
+    words = COMMANDS[name].example.split()
+    for count, argument in enumerate(COMMANDS[name].arguments[: len(words) - 1], 1):
+        if not (argument.choices or argument.complete("") != ()):
+            continue
+        before, word = " ".join(words[:count]), words[count]
+        assert word in [each for each, _ in COMMANDS.complete(f"{before} {word[:1]}")]
+
+
+def test_keys_lists_the_keys():
+    assert answer("keys").splitlines() == describe_keys()
+
+
+def test_pause_holds_the_output_and_lets_it_go_on():
+    shell = Recording()
+    assert answer("pause", shell) == (
+        "Paused: nothing is received. F2 or the command pause lets it go on.\n"
+    )
+    assert shell.session.is_paused
+    assert shell.prompt == "[paused] > "
+    assert answer("pause", shell) == ""
+    assert not shell.session.is_paused
+    assert shell.prompt == "> "
 
 
 def test_quit_quits():
@@ -86,8 +141,9 @@ def test_quit_quits():
 def test_each_command_is_in_the_help_once_and_fits_a_terminal():
     lines = answer("help").splitlines()
     for entry in COMMANDS.values():
-        assert len([line for line in lines if line.startswith(entry.usage)]) == 1
+        assert len([line for line in lines if line.startswith(f"{entry.usage} ")]) == 1
     assert max(map(len, lines)) < 80
+    assert len(lines) == len(COMMANDS) + 2
 
 
 # What is wrong
@@ -106,7 +162,8 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
         ("send ayt brk", "send: unexpected argument 'brk'; send takes one COMMAND."),
         ("options x", "options: unexpected argument 'x'; options takes no argument."),
         ("quit now please", "quit: unexpected argument 'now'; quit takes no argument."),
-        ("help send", "help: unexpected argument 'send'; help takes no argument."),
+        ("help snd", f"help: Unknown command 'snd'; did you mean send? {THERE_IS}"),
+        ("help send ayt", "help: unexpected argument 'ayt'; help takes one NAME."),
     ],
 )
 def test_what_is_wrong_is_named_with_what_would_be_right(text, said):

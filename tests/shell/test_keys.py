@@ -17,6 +17,7 @@ from in_shell import (
     DONT,
     ECHO,
     ENTER,
+    F1,
     TAB,
     UP,
     WILL,
@@ -299,3 +300,14 @@ def test_a_tab_that_is_typed_is_shown_as_columns():
 
     _, shown = in_shell(script)
     assert "^I" not in shown.text
+
+
+@pytest.mark.parametrize("before", ["", CTRL_BRACKET])
+def test_f1_lists_the_keys_at_both_prompts(before):
+    async def script(type_, _, screen):
+        type_(before + "ty" + F1)
+        await screen.shows("While you type a line:")
+        await screen.shows("every other key goes to the server")
+        type_(CTRL_C)
+
+    in_shell(script)

@@ -7,6 +7,7 @@ import asyncio
 from prompt_toolkit.history import InMemoryHistory
 
 from in_shell import (
+    CTRL_R,
     CTRL_U,
     CTRL_Y,
     DO,
@@ -31,6 +32,19 @@ def test_a_reply_is_shown_while_a_line_is_being_typed():
 
     received, _ = in_shell(script)
     assert received == b"half a line\r\n"
+
+
+def test_a_reply_leaves_a_search_in_the_history_alone():
+    async def script(type_, peer, screen):
+        type_(CTRL_R + "earl")
+        await screen.shows("`earl'")
+        await peer.say(b"news\r\nmore")
+        await screen.shows("news\r\n")
+        type_("ier" + ENTER + ENTER)
+        await peer.has_received(b"\r\n")
+
+    received, _ = in_shell(script, history=InMemoryHistory(["an earlier line"]))
+    assert received == b"an earlier line\r\n"
 
 
 def test_nothing_that_the_peer_sends_acts_on_the_terminal():
