@@ -141,6 +141,10 @@ class Terminal(io.StringIO):
                 await self._written.wait()
 
 
+def shell_settings(**settings):
+    return Settings(**{"reply_times": False} | settings)
+
+
 def encode(text):
     return text.encode("utf-8", "surrogateescape")
 
@@ -148,17 +152,18 @@ def encode(text):
 def in_shell(
     script,
     *,
-    line_end=None,
     telnet="auto",
     history=None,
     command_history=None,
     once=False,
     reconnect=False,
     listens=True,
+    **settings,
 ):
     """Run `script(type, peer, screen)` in a shell. It ends by Ctrl-D, or by the peer (`once`).
 
-    The peer `listens` from the start, or when the script says so.
+    The peer `listens` from the start, or when the script says so. `settings` are those of the
+    shell. The times of replies are off, because they vary.
     """
     history = history or InMemoryHistory()
     command_history = command_history or InMemoryHistory()
@@ -176,7 +181,7 @@ def in_shell(
                 telnet=telnet,
                 once=once,
                 reconnect=reconnect,
-                settings=Settings(line_end=line_end),
+                settings=shell_settings(**settings),
             )
             session = Session(target, options.settings)
             try:
@@ -211,8 +216,8 @@ def in_shell(
 class Recording:
     """A session, its display, and the connection below it."""
 
-    def __init__(self, *, telnet="auto", line_end=None):
-        options = app.Options(telnet=telnet, settings=Settings(line_end=line_end))
+    def __init__(self, *, telnet="auto", **settings):
+        options = app.Options(telnet=telnet, settings=shell_settings(**settings))
         target = Target("192.0.2.1", 23)
         self.session = Session(target, options.settings)
         self.session.display = self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
 import subprocess
 import termios
@@ -122,8 +123,12 @@ class Terminal:
         self._do("resize-window", "-x", str(columns), "-y", str(rows))
 
     def lines(self) -> list[str]:
-        """Every line, also those that have scrolled away, each joined if it was wrapped."""
+        """Every line, also those that have scrolled away, each joined if it was wrapped.
+
+        The times of replies are left out, because they vary.
+        """
         text = self._do("capture-pane", "-p", "-J", "-S", "-")
+        text = re.sub(r"(?m)  [\d.]+ m?s *$", "", text)
         return [line.rstrip() for line in text.rstrip().split("\n")]
 
     def screen(self) -> Screen:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from echoproto.cli.piping import PipeOptions
     from echoproto.client.target import Target
 
-_SHELL_ONLY: Final = ("eol", "once", "reconnect")
+
+_SHELL_ONLY: Final = ("eol", "stamps", "record", "once", "reconnect")
+"""The options that have no effect in a pipe, by the names of their parameters."""
 
 
 @click.command()
@@ -32,6 +34,15 @@ _SHELL_ONLY: Final = ("eol", "once", "reconnect")
     type=click.Choice(["crlf", "lf", "cr", "crnul", "nul", "none"]),
     help="Shell: line end to send after each line. Default: crlf, or CR NUL where telnet requires "
     "it.",
+)
+@click.option(
+    "-t", "--timestamps", "stamps", is_flag=True, help="Shell: show a time stamp on each line."
+)
+@click.option(
+    "--record",
+    type=click.Path(),
+    metavar="FILE",
+    help="Shell: record the connection in FILE, a new session file, for replay.",
 )
 @click.option("--once", is_flag=True, help="Shell: end when the server closes the connection.")
 @click.option(
@@ -48,6 +59,8 @@ def connect(
     *,
     target: Target | None,
     eol: str | None,
+    stamps: bool,
+    record: str | None,
     once: bool,
     reconnect: bool,
     **given: Unpack[PipeOptions],
@@ -78,7 +91,7 @@ def connect(
         from echoproto.wire.framing import LINE_ENDS
 
         telnet = options.telnet_mode(given["telnet"], target, "auto")
-        settings = Settings(line_end=LINE_ENDS.get(eol or ""), wire=given["wire"])
+        settings = Settings(line_end=LINE_ENDS.get(eol or ""), wire=given["wire"], stamps=stamps)
         shell_options = Options(
             wait=given["wait"],
             insecure=given["insecure"],
@@ -87,6 +100,7 @@ def connect(
             reconnect=reconnect,
             wait_open=given["wait_open"],
             settings=settings,
+            record=record,
             outputs=stack.enter_context(wire_outputs(given, telnet)),
         )
         run(run_shell(target, shell_options, history=history or str(target)))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
 from echoproto.client.connection import connect
 from echoproto.client.notice import show_on
@@ -17,12 +18,13 @@ from echoproto.shell.history import open_history
 from echoproto.shell.screen import Screen
 from echoproto.shell.session import Session
 from echoproto.shell.settings import Settings
+from echoproto.shell.silence import SilenceHint
 from echoproto.shell.tls_advice import TLSAdvice
 from echoproto.shell.watcher import Watcher
+from echoproto.shell.wire_printer import WirePrinter
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
 from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
-from echoproto.wire.wire_view import WireView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +37,8 @@ if TYPE_CHECKING:
     from echoproto.client.opening import OnAttempt
     from echoproto.client.target import Target
     from echoproto.client.wire_outputs import WireOutputs
-    from echoproto.wire.tap import WireEvent
+    from echoproto.wire.tap import OnWire
     from echoproto.wire.telnet.scanner import TelnetMode
-
-MAX_WIRE_ROWS: Final = 16
-"""Largest number of rows of hex to show of what one call of the socket has moved."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class Options:
     wait_open: bool = False
     """Whether the first connection waits until something listens on the target."""
     settings: Settings = field(default_factory=Settings)
+    record: str | None = None
+    """The session file in which to record the first connection."""
     outputs: WireOutputs | None = None
     """Where to write what is on the wire."""
 
@@ -82,6 +83,7 @@ class Options:
         codec: TelnetCodec,
         on_event: Callable[[NamedTuple], object],
         *,
+        on_wire: OnWire,
         on_attempt: OnAttempt,
         wait_open: bool,
     ) -> AbstractAsyncContextManager[ClientConnection]:
@@ -92,7 +94,7 @@ class Options:
             insecure=self.insecure and target.is_tls,
             telnet=codec,
             on_event=on_event,
-            on_wire=self.outputs,
+            on_wire=on_wire,
             on_attempt=on_attempt,
             wait_open=wait_open,
         )
@@ -102,7 +104,8 @@ async def run_shell(target: Target, options: Options, *, history: str) -> None:
     """Connect to `target`, and run the shell until the user ends it.
 
     `history` is the key of the history of lines, for `open_history`. Raises NetworkError if
-    connecting fails; with `options.once`, also if the connection is lost.
+    connecting fails; with `options.once`, also if the connection is lost. Raises OSError if the
+    file of `options.record` exists already or cannot be made.
     """
     session = Session(target, options.settings)
     lines = open_history(history, session.say)
@@ -130,19 +133,33 @@ class _Histories(Watcher):
 async def run(session: Session, screen: Screen, options: Options) -> None:
     """Run `session` on `screen`, as `run_shell` does."""
     session.display = screen
-    session.watchers.append(TLSAdvice(session))
+    session.watchers += [SilenceHint(session), TLSAdvice(session)]
+    if options.record is not None:
+        session.recording.start(options.record)
+    wire = WirePrinter(session)
     if options.outputs is not None:
         options.outputs.say = session.say
-        options.outputs.add(_wire_printer(session, options.telnet))
+        options.outputs.add(wire)
+
+    def new_codec(target: Target) -> TelnetCodec:
+        codec = options.codec(target)
+        wire.begin(codec)
+        return codec
+
     connector = Connector(
         session,
-        options.connect,
-        options.codec,
+        partial(options.connect, on_wire=options.outputs or wire),
+        new_codec,
         once=options.once,
         reconnect=options.reconnect,
         wait_open=options.wait_open,
         show=show_on(sys.stderr),
     )
+
+    def resize(columns: int, rows: int) -> None:
+        connector.resize(columns, rows)
+        wire.width = columns
+
     connecting = asyncio.create_task(connector.run())
     opening = asyncio.create_task(connector.ready.wait())
     try:
@@ -153,7 +170,7 @@ async def run(session: Session, screen: Screen, options: Options) -> None:
         _say(f"{connected}Ctrl-D quits, Ctrl-] opens the command line.")
         connecting.add_done_callback(lambda _: screen.end())
         try:
-            await screen.run(connector.begin.set, connector.resize)
+            await screen.run(connector.begin.set, resize)
         except EOFError:
             if session.is_open:
                 with screen.interrupted() as interrupted:
@@ -164,22 +181,7 @@ async def run(session: Session, screen: Screen, options: Options) -> None:
         for task in (connecting, opening):
             task.cancel()
         await asyncio.gather(connecting, opening, return_exceptions=True)
-
-
-def _wire_printer(session: Session, telnet: TelnetMode | None) -> Callable[[WireEvent], None]:
-    """Return a function that prints what is on the wire, while the settings say so."""
-    mode = telnet or ("always" if session.target.is_telnet else "auto")
-    view = WireView(mode, max_rows=MAX_WIRE_ROWS)
-
-    def show(event: WireEvent) -> None:
-        lines = view.lines(event)
-        if session.settings.wire:
-            shown = ([*line, ("", "\n")] for line in lines)
-            session.display.print(
-                [(f"class:{style}", text) for line in shown for style, text in line]
-            )
-
-    return show
+        session.recording.stop()
 
 
 def _say(text: str) -> None:

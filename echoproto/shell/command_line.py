@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PROMPT: Final = "echoproto> "
 
 _WIDTH: Final = 79
-_NAMES: Final = 15  # width of the names in the help, in columns
+_NAMES: Final = 22  # width of the names in the help, in columns
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|\S+')
 
 
@@ -121,7 +121,9 @@ class Table(dict[str, Entry]):
         The last word may be empty.
         """
         before = _WORD.findall(text)
-        word = before.pop() if text and not text[-1].isspace() else ""
+        word = last_word(text)
+        if word:
+            before.pop()
         if not before:
             return [(name, self[name].help) for name in self.names(word)]
         entry = self.get(before[0])
@@ -130,6 +132,12 @@ class Table(dict[str, Entry]):
         argument = entry.arguments[len(before) - 1]
         found = {each: means for each, means in argument.choices.items() if each.startswith(word)}
         return [*found.items(), *((each, "") for each in argument.complete(word))]
+
+
+def last_word(text: str) -> str:
+    """Return the word at the end of `text`, with its quotes. It may be empty."""
+    words = [*_WORD.finditer(text)]
+    return words[-1][0] if words and words[-1].end() == len(text) else ""
 
 
 def _values(entry: Entry, words: Sequence[str]) -> list[Any]:
@@ -153,10 +161,12 @@ def _value(argument: Argument, word: str) -> Any:
         return word
     if argument.parse:
         return argument.parse(word)
-    raise ValueError(
-        f"unknown {argument.name} {word!r}{_meant(word, argument.choices)} "
-        f"Use {either(argument.choices)}."
-    )
+    raise ValueError(unknown(argument.name, word, argument.choices))
+
+
+def unknown(name: str, word: str, choices: Iterable[str]) -> str:
+    """Return what is wrong with `word`, which should be one of `choices`."""
+    return f"unknown {name} {word!r}{_meant(word, choices)} Use {either(choices)}."
 
 
 def _meant(word: str, choices: Iterable[str]) -> str:

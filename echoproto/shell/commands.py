@@ -8,30 +8,99 @@ wrong command are made from it. To add a command, add its function and its entry
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from echoproto.client.target import BEGINNINGS, only_target
 from echoproto.errors import TargetError
-from echoproto.shell.command_line import Argument, Entry, Table
+from echoproto.shell.arguments import complete_path, parse_bytes, parse_path
+from echoproto.shell.command_line import Argument, Entry, Table, unknown
 from echoproto.shell.key_help import describe_keys
+from echoproto.shell.line_ends import LINE_END_WORDS, describe_line_end
 from echoproto.shell.session import NOT_CONNECTED
+from echoproto.wire.dump import escape
+from echoproto.wire.framing import LINE_ENDS
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import Option, describe
 
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from echoproto.shell.session import Session
     from echoproto.shell.settings import Mode
     from echoproto.wire.telnet.codec import TelnetCodec
 
+    Switch: TypeAlias = Literal["on", "off"]
 
-def _send(session: Session, name: str) -> None:
-    session.send_command(Command[name.upper()])
+
+def _send(session: Session, what: str | bytes) -> None:
+    if isinstance(what, bytes):
+        session.send_bytes(what)
+    else:
+        session.send_command(Command[what.upper()])
+
+
+def _send_file(session: Session, path: str) -> None:
+    try:
+        session.send_file(path)
+    except OSError as error:
+        name = escape(os.fsencode(path))
+        session.say(f"send-file: cannot read {name}: {error.strerror or error}.")
+
+
+def _eol(session: Session, name: str = "") -> None:
+    if name:
+        session.settings.line_end = LINE_ENDS.get(name)
+    words = describe_line_end(session.line_end)
+    if not session.line_end:
+        session.say("Lines are sent without a line end.")
+    elif session.settings.line_end is None:
+        session.say(f"Lines are sent with {words} at their end, which telnet may change (auto).")
+    else:
+        session.say(f"Lines are sent with {words} at their end.")
 
 
 def _mode(session: Session, mode: Mode) -> None:
     session.settings.mode = mode
     session.display.redraw()
+
+
+def _wire(session: Session, switch: Switch) -> None:
+    session.settings.wire = switch == "on"
+
+
+def _time(session: Session, switch: Switch) -> None:
+    session.settings.reply_times = switch == "on"
+    session.display.redraw()
+
+
+def _stamps(session: Session, switch: Switch) -> None:
+    session.settings.stamps = switch == "on"
+    session.display.redraw()
+
+
+def _record(session: Session, path: str = "") -> None:
+    recording = session.recording
+    if path == "off" and recording.name:
+        session.say(f"The recording is in {recording.name}.")
+        recording.stop()
+    elif recording.name:
+        session.say(f"{recording.name} is being recorded; record off ends that.")
+    elif path in ("", "off"):
+        session.say("Nothing is being recorded. Example: record session.txt")
+    else:
+        _start_recording(session, path)
+
+
+def _start_recording(session: Session, path: str) -> None:
+    try:
+        session.recording.start(path)
+    except OSError as error:
+        session.say(f"record: {escape(os.fsencode(path))}: {error.strerror}.")
+    else:
+        what = "the connection" if session.is_open else "the next connection"
+        session.say(f"From now on, {what} is recorded in {session.recording.name}.")
 
 
 def _open(session: Session, *words: str) -> None:
@@ -118,27 +187,77 @@ _SENDABLE: Final = {
 }
 """The telnet commands that `send` can send, by their names in `Command`, and their meanings."""
 
+
+def _parse_sendable(word: str) -> bytes:
+    """Return the bytes of a word in quotes. Raises ValueError for any other word."""
+    if word.startswith('"'):
+        return parse_bytes(word)
+    raise ValueError(f"{unknown('COMMAND', word, _SENDABLE)} Or give bytes in quotes.")
+
+
+_LINE_ENDS: Final = {**LINE_END_WORDS, "auto": "CR LF, or as telnet has it"}
+
 _MODES: Final = {
     "auto": "as the server wants it",
     "line": "a line at a time",
     "character": "each key at once",
 }
 
+_SWITCH: Final = (Argument("SWITCH", {"on": "show it", "off": "leave it out"}),)
+
 COMMANDS: Final = Table(
     [
         Entry(
             "send",
             _send,
-            "send a telnet command",
+            r'send a telnet command, or bytes in quotes: "\x00raw\r\n"',
             "send ayt",
-            (Argument("COMMAND", _SENDABLE),),
+            (Argument("COMMAND", _SENDABLE, _parse_sendable),),
+        ),
+        Entry(
+            "send-file",
+            _send_file,
+            "send what is in a file, byte for byte; Ctrl-C stops it",
+            "send-file mail.txt",
+            (Argument("FILE", parse=parse_path, complete=complete_path),),
+        ),
+        Entry(
+            "eol",
+            _eol,
+            "set the line end of what you type, or say which it is",
+            "eol lf",
+            (Argument("NAME", _LINE_ENDS, is_optional=True),),
         ),
         Entry("mode", _mode, "set how you type", "mode line", (Argument("MODE", _MODES),)),
         Entry(
+            "wire",
+            _wire,
+            "show the bytes on the wire, in hex and as text",
+            "wire on",
+            _SWITCH,
+        ),
+        Entry("time", _time, "show the time from each line to its reply", "time off", _SWITCH),
+        Entry("stamps", _stamps, "show a time stamp on each line", "stamps on", _SWITCH),
+        Entry(
+            "record",
+            _record,
+            "record in a new session file, or say what is recorded",
+            "record session.txt",
+            (
+                Argument(
+                    "FILE",
+                    {"off": "end the recording"},
+                    parse=parse_path,
+                    complete=complete_path,
+                    is_optional=True,
+                ),
+            ),
+        ),
+        Entry(
             "open",
             _open,
-            "connect again, or to another TARGET (HOST PORT, tls://HOST:PORT, unix:PATH)",
-            "open localhost 2020",
+            "connect again, or to another TARGET",
+            "open tls://localhost:2443",
             (
                 Argument("TARGET", parse=_unquoted, complete=_targets, is_optional=True),
                 Argument("PORT", parse=_unquoted, is_optional=True),

@@ -217,9 +217,11 @@ class Connector:
         finally:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._connection = None
-            session.close()
+            try:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+            finally:  # also if the shell ends meanwhile
+                self._connection = None
+                session.close()
             if loop.time() - opened_at > STABLE:
                 self._backoff.reset()
 
@@ -249,6 +251,7 @@ class Connector:
                 await self._show(data)
                 settling = loop.call_later(PROMPT_DELAY, self._session.settle)
                 await asyncio.sleep(PRINT_INTERVAL)
+            self._session.receive_eof()
         finally:
             settling.cancel()
 

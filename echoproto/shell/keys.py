@@ -16,8 +16,11 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 
+from echoproto.shell.command_line import last_word
 from echoproto.shell.commands import COMMANDS
 from echoproto.shell.key_help import describe_keys
+from echoproto.shell.row import to_bytes
+from echoproto.wire.dump import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +103,11 @@ def _bind_lines(
     def _go_to_commands(event: KeyPressEvent) -> None:
         event.app.layout.focus(COMMAND_BUFFER)
 
+    @bindings.add("c-v", filter=here)
+    def _insert_next(event: KeyPressEvent) -> None:
+        """Insert the next key as it is, also Ctrl-]. Ctrl-Q does the same, as in Emacs."""
+        event.app.quoted_insert = True
+
     @bindings.add("tab", filter=here)
     def _insert_tab(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\t")
@@ -141,10 +149,16 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
     @bindings.add("tab", filter=here)
     def _complete(event: KeyPressEvent) -> None:
         """Complete as far as all choices agree. If they agree no further, list them."""
-        before = event.current_buffer.document.text_before_cursor
+        buffer = event.current_buffer
+        before = buffer.document.text_before_cursor
         found = COMMANDS.complete(before)
-        word = before.rpartition(" ")[2]
-        added = commonprefix([choice for choice, _ in found])[len(word) :]  # noqa: RUF071 - words
-        event.current_buffer.insert_text(added + " " * (len(found) == 1))
-        if len(found) > 1 and not added:
-            session.say(*(f"{choice:8} {means}" for choice, means in found))
+        word = last_word(before)
+        common = commonprefix([choice for choice, _ in found])  # noqa: RUF071 - words
+        if common and common != word:
+            buffer.delete_before_cursor(len(word))
+            buffer.insert_text(common)
+        elif len(found) > 1:
+            shown = ((escape(to_bytes(choice)), means) for choice, means in found)
+            session.say(*(f"{choice:8} {means}".rstrip() for choice, means in shown))
+        if len(found) == 1 and not common.endswith("/"):  # a folder is not the end of a word
+            buffer.insert_text(" ")

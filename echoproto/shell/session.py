@@ -6,7 +6,7 @@
   leave in the order in which the user typed them.
 - Everything for the user goes to a `Display`, which is a `Screen` or a test.
 - If the peer has sent the start of a line without its line end (`login: `), that start is the
-  prompt.
+  prompt. If it does not look like one (`hello`), it is shown above the prompt, with a mark.
 - While a telnet server echoes and takes each key by itself (ECHO and SGA), the session is in
   character mode: each key is sent at once, and only what the server echoes is shown.
 - While a telnet server only echoes (ECHO without SGA), the shell hides what the user types: it may
@@ -20,16 +20,21 @@ sends.
 from __future__ import annotations
 
 import asyncio
-import re
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from prompt_toolkit.formatted_text.utils import fragment_list_len
 
 from echoproto.shell.lines import PlainLines, TerminalLines
+from echoproto.shell.margin import Margin
 from echoproto.shell.outbox import Outbox, Outgoing
+from echoproto.shell.prompts import asks_for_secret, is_prompt
+from echoproto.shell.recording import Recording
 from echoproto.shell.row import last_of
 from echoproto.shell.settings import Settings
+from echoproto.shell.upload import Upload
 from echoproto.shell.view import show, show_at, show_lines
+from echoproto.wire.dump import escape
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command, CommandReceived, OptionChanged, TelnetStarted
 from echoproto.wire.telnet.negotiation import Side
@@ -57,18 +62,6 @@ NOT_CONNECTED: Final = "The shell is not connected."
 
 MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
-
-_ASKS_FOR_SECRET: Final = re.compile(
-    r"""
-    \b (?: pass(?:word|wd|phrase|code) | PIN(?:[ ]code)? | (?:security|verification)[ ]code | secret
-        | (?:pass|kenn)wort | mot[ ]de[ ]passe | contrase\u00f1a | senha | wachtwoord ) \b
-    (?: [^:?>\#$%]* [:?] | [ ]* >? ) \s* $
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""A prompt that asks for a secret: `Password: `, `Enter passphrase for key '/k': `, `PIN> `."""
-
-_ASKS_YES_OR_NO: Final = re.compile(r"\b y(?:es)? / no? \b", re.VERBOSE | re.IGNORECASE)
 
 
 class Display(Protocol):
@@ -107,7 +100,9 @@ class Session:
     def __init__(self, target: Target, settings: Settings | None = None) -> None:
         self.target = target
         self.settings = settings or Settings()
-        self.watchers: list[Watcher] = []
+        self._margin = Margin(self)
+        self.recording = Recording(self)
+        self.watchers: list[Watcher] = [self._margin, self.recording]
         self.is_open = False
         self._status = ""  # what is said above the prompt while the shell is not connected
         self.on_reopen: Callable[[], object] = lambda: None
@@ -129,21 +124,28 @@ class Session:
     def _begin(self, codec: TelnetCodec) -> None:
         """Forget everything that belongs to one connection."""
         self.codec = codec
-        self.outbox = Outbox(self._note_sent)
+        self.outbox = Outbox(self._note_sent, self._note_end)
         self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
         self._start = b""  # the start of the peer's line, if it is the prompt
-        self._is_prompt = False  # the peer has marked the end of a prompt, by GA or EOR
         self._goes_on.set()
+        self._has_mark = False  # the peer has marked the end of a prompt, by GA or EOR
+        self._is_prompt = False  # whether the user answers to the start in the same line
 
     def close(self) -> None:
         """End with the current connection: print the start of the peer's last line, if any."""
-        rest = self._lines.take()
-        self._print_lines([*self._lines.release(), *([rest] if rest else []), *self._lines.below])
+        takes_keys = self.takes_keys
+        rest, below = self._lines.take(), self._lines.below
+        self._print_lines(self._lines.release())
+        if rest:
+            self._start = b""
+            shown = show_lines([rest]) if takes_keys else self._margin.show_unended(rest)
+            self.display.print([*self._margin.stamp, *shown])
+        self._print_lines(below)
         self.is_open = False
         self._goes_on.set()
         for watcher in self.watchers:
             watcher.closed()
-        if unsent := self.outbox.sending + self.outbox.discard():
+        if unsent := self.outbox.sending + self._discard():
             self.say(f"The last {_count_lines(unsent)} not sent.")
         self.display.redraw()
 
@@ -185,7 +187,12 @@ class Session:
         if not self.is_open:
             status = f"{self._status}\n" if self._status else ""
             return [("", status), ("class:prompt", CLOSED_PROMPT)]
-        return show(last_of(self._start, MAX_PROMPT)) if self._start else [("class:prompt", PROMPT)]
+        if not self._start:
+            return [("class:prompt", PROMPT)]
+        last = last_of(self._start, MAX_PROMPT)
+        if self._is_prompt or self.is_hidden:
+            return show(last)
+        return [*self._margin.show_unended(last), ("class:prompt", PROMPT)]
 
     @property
     def peer_line(self) -> tuple[StyleAndTextTuples, int]:
@@ -225,8 +232,7 @@ class Session:
     def asks_for_secret(self) -> bool:
         """Whether the peer's prompt asks for a password or another secret."""
         start = self._lines.start if self.takes_keys else self._start
-        prompt = start[-MAX_PROMPT:].decode("utf-8", "replace")
-        return bool(_ASKS_FOR_SECRET.search(prompt)) and not _ASKS_YES_OR_NO.search(prompt)
+        return asks_for_secret(start)
 
     def say(self, *lines: str) -> None:
         """Print messages from the shell, each on a separate line."""
@@ -259,35 +265,65 @@ class Session:
             if not self._peer_echoes:
                 shown += self._take_prompt()
                 shown += [*([] if is_hidden else show(data, "class:sent")), ("", "\n")]
-            self.outbox.put(Outgoing(data + self.line_end, is_hidden))
+            line_end = self.line_end
+            if data := data + line_end:
+                self.outbox.put(Outgoing(data, is_hidden, line_end))
         if shown:
             self.display.print(shown)
         return visible
 
     def type_keys(self, data: bytes) -> None:
         """Send the bytes of keys in character mode. CR stands for the Enter key."""
-        line_end = self.line_end
-        if data:
-            self.outbox.put(Outgoing(data.replace(b"\r", line_end), self.asks_for_secret))
+        if data := data.replace(b"\r", self.line_end):
+            self.outbox.put(Outgoing(data, self.asks_for_secret))
 
     def send_bytes(self, data: bytes) -> None:
         """Send `data` as it is, without a line end."""
-        if self.is_open:
-            self.outbox.put(Outgoing(data))
-        else:
+        if not self.is_open:
             self.say(NOT_CONNECTED)
+        elif data:
+            self.outbox.put(Outgoing(data))
+
+    def send_file(self, path: str) -> None:
+        """Send what is in the file `path` now, as it is. Raises OSError if it cannot be read."""
+        if not self.is_open:
+            self.say(NOT_CONNECTED)
+            return
+        name = escape(os.fsencode(path))
+
+        def ended(upload: Upload, error: OSError | None) -> None:
+            sent = f"{upload.sent:,} bytes of {name} were sent"
+            self.say(f"{sent}; then: {error.strerror}." if error else f"{sent}.")
+
+        self.outbox.put(Outgoing(Upload(path, name, ended)))
 
     def _take_prompt(self) -> StyleAndTextTuples:
         """Return the prompt, with the whole start of the peer's line, which ends here."""
+        stamp = self._margin.stamp
+        prompt: StyleAndTextTuples = [*stamp, ("class:prompt", PROMPT)]
         if not self._start:
-            return self._line_prompt
+            return prompt
         self._start = b""
-        return show(self._lines.take())
+        start = self._lines.take()
+        if self._is_prompt:
+            return [*stamp, *show(start)]
+        return [*stamp, *self._margin.show_unended(start), *prompt]
 
     def stop_sending(self) -> None:
         """Discard what is still to be sent, and say how much that was."""
-        if unsent := self.outbox.discard():
+        if unsent := self._discard():
             self.say(f"Stopped: the last {_count_lines(unsent)} not sent.")
+
+    def _discard(self) -> int:
+        """Discard what waits to be sent, and say what is left of files. Return the other items."""
+        items = [outgoing.item for outgoing in self.outbox.discard()]
+        files = [item for item in items if isinstance(item, Upload)]
+        for upload in files:
+            self.say(
+                f"Stopped: {upload.unsent:,} of the {upload.size:,} bytes of {upload.name} were "
+                "not sent."
+            )
+        return len(items) - len(files)
 
     def send_command(self, command: Command) -> None:
         """Send a telnet command. The connection becomes telnet, unless it can never be telnet."""
@@ -327,12 +363,14 @@ class Session:
         """Half-close the connection after everything in the outbox is sent. A pause ends."""
         self._goes_on.set()
         self.outbox.end()
-        for watcher in self.watchers:
-            watcher.half_closed()
 
     def _note_sent(self, outgoing: Outgoing) -> None:
         for watcher in self.watchers:
             watcher.sent(outgoing)
+
+    def _note_end(self) -> None:
+        for watcher in self.watchers:
+            watcher.half_closed()
 
     # What the peer does
 
@@ -343,20 +381,27 @@ class Session:
         self._print_lines(self._lines.feed(data))
         if self.takes_keys:
             self.display.redraw()
-        if self._is_prompt:
+        if self._has_mark:
             self.settle()
-            self._is_prompt = False
+            self._has_mark = False
+
+    def receive_eof(self) -> None:
+        """Handle that the peer sends no more."""
+        for watcher in self.watchers:
+            watcher.received_eof()
 
     def _print_lines(self, lines: Sequence[bytes]) -> None:
         """Print lines of the peer: what was the start of a line is not the prompt any more."""
         if lines:
             self._start = b""
-            self.display.print(show_lines(lines))
+            self.display.print(self._margin.show_lines(lines))
 
     def settle(self) -> None:
         """Make the start of the peer's line the prompt, because no data has followed it."""
         self._print_lines(self._lines.release())
-        self._start = self._lines.start
+        start = self._lines.start
+        was_prompt = self._is_prompt and start == self._start
+        self._start, self._is_prompt = start, was_prompt or self._has_mark or is_prompt(start)
         for watcher in self.watchers:
             watcher.settled()
         self.display.redraw()
@@ -369,7 +414,7 @@ class Session:
             case OptionChanged(Side.REMOTE, Option.ECHO | Option.SGA, _):
                 self.display.redraw()
             case CommandReceived(Command.GA | Command.EOR):
-                self._is_prompt = True  # also what is before the command, and follows this event
+                self._has_mark = True  # also what is before the command, and follows this event
                 self.settle()
         for watcher in self.watchers:
             watcher.notified(event)

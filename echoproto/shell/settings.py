@@ -25,7 +25,11 @@ class Settings:
     mode: Mode = "auto"
     wire: bool = False
     """Whether the view shows the bytes on the wire."""
-    reply_times: bool = False
-    """Whether the view shows the time of each reply."""
+    reply_times: bool = True
+    """Whether the view shows the time of each reply.
+
+    It does from the beginning: it tells someone who did not ask for it how fast a server answers,
+    and it is dim, behind the text, where it does not get in the way.
+    """
     stamps: bool = False
     """Whether each line has a time stamp."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit.formatted_text.utils import fragment_list_len
 from prompt_toolkit.layout.processors import Processor, Transformation
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.layout.processors import TransformationInput
+
+
+NO_LINE_END: Final = ("class:no-line-end", "⏎")
+"""What stands behind a line that has no line end."""
+
+_NO_LINE_END_IN_ASCII: Final = "%"
 
 
 def show(data: bytes, style: str = "") -> StyleAndTextTuples:
@@ -73,6 +79,9 @@ def encodable(shown: StyleAndTextTuples, encoding: str) -> StyleAndTextTuples:
     r"""Return `shown` with each character that the terminal's `encoding` lacks as ``\xNN``."""
     result: StyleAndTextTuples = []
     for style, text, *_ in shown:
+        if (style, text) == NO_LINE_END and not text.encode(encoding, "ignore"):
+            result.append((style, _NO_LINE_END_IN_ASCII))
+            continue
         for lacks, run in groupby(text, lambda char: not char.encode(encoding, "ignore")):
             piece = "".join(run)
             result.append(("class:escape", escape_all(piece)) if lacks else (style, piece))

@@ -22,7 +22,7 @@ class Watcher:
         """Handle a connection to `target`, which has just been opened."""
 
     def sent(self, outgoing: Outgoing) -> None:
-        """Handle an item, just before it is sent."""
+        """Handle an item, just before it is sent: data, a part of a file, or a command."""
 
     def received(self, data: bytes) -> None:
         """Handle data that has just arrived, before it is shown."""
@@ -34,7 +34,10 @@ class Watcher:
         """Handle an event of the telnet codec."""
 
     def half_closed(self) -> None:
-        """Handle that the user has ended the local side."""
+        """Handle the end of the local side, just before the connection is half-closed."""
+
+    def received_eof(self) -> None:
+        """Handle that the peer sends no more."""
 
     def closed(self) -> None:
         """Handle the end of the connection, whoever closed it."""

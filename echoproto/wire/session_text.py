@@ -142,7 +142,7 @@ def read(text: str) -> Template:
         elif token["escape"]:
             parts.append(_MEANINGS[token["escape"]])
         else:
-            parts.append(token["text"].encode())
+            parts.append(token["text"].encode("utf-8", "surrogateescape"))
     return _join(*parts)
 
 

@@ -13,7 +13,6 @@ from peers import peer, tls_peer
 from support import (
     BIN,
     DEADLINE,
-    Terminal,
     echoproto,
     eventually,
     matching,
@@ -23,6 +22,7 @@ from support import (
     run,
     start,
 )
+from terminal import Terminal
 
 ECHOPROTO = BIN / "echoproto"
 CONVERSATION = [

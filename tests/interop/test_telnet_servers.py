@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support import BIN, Output, eventually, program, start
+from support import BIN, Output, echoproto, eventually, program, start
 from terminal import Terminal, shell_on
 
 HERE = Path(__file__).parent
@@ -82,6 +82,26 @@ def test_log_in_to_telnetlib3(form, tmp_path):
         ends(terminal, "bye", f"{form.format(port)} closed the connection.")
     assert "secret" not in history(tmp_path)
     assert history(tmp_path) == ["alice", "žluťoučký kůň", "tty", "exit"]
+
+
+def test_a_login_that_was_recorded_replays_with_the_password(tmp_path):
+    path = tmp_path / "login.session"
+    with server_of("login_telnetlib3.py", "log_in") as port:
+        target = f"127.0.0.1:{port}"
+        with shell_on(target, tmp_path, "--record", path) as terminal:
+            for prompt, answer in [("login:", "alice"), ("Password:", "hunter2"), ("$", "exit")]:
+                terminal.wait_for(prompt)
+                enter(terminal, answer)
+            terminal.wait_for("closed>")
+            assert any("The connection is recorded in " in line for line in terminal.lines())
+            terminal.press("C-d")
+            terminal.wait_for("[status 0]")
+        assert "hunter2" not in path.read_text()
+        replayed = echoproto("replay", "--set", "secret=hunter2", path)
+        assert (replayed.returncode, replayed.stdout) == (0, b"")
+        replayed = echoproto("replay", "--set", "secret=hunter", path)
+        assert replayed.returncode == 1
+        assert b"password of 6." in replayed.stdout
 
 
 def test_telnetlib3_s_own_shell_which_echoes_all(tmp_path):

@@ -73,6 +73,6 @@ def test_an_argument_that_may_be_left_out_is_in_brackets():
 
 
 def test_columns_and_choices():
-    assert columns("a", "b") == ["a              b"]
-    assert columns("x" * 20, "b") == ["x" * 20, "               b"]
+    assert columns("a", "b") == ["a                     b"]
+    assert columns("x" * 22, "b") == ["x" * 22, "                      b"]
     assert [either(["a"]), either(["a", "b", "c"])] == ["a", "a, b or c"]

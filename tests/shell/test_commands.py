@@ -6,6 +6,7 @@ import pytest
 
 from echoproto.shell.commands import COMMANDS, describe_options
 from echoproto.shell.key_help import describe_keys
+from echoproto.wire.framing import LINE_ENDS
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
@@ -18,6 +19,7 @@ SENDABLE = [
 ]
 NAMES = list(COMMANDS)
 THERE_IS = f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}."
+ELSE = "Or give bytes in quotes."
 CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 
 
@@ -58,16 +60,11 @@ def test_options_lists_what_was_agreed():
 def test_help_is_a_line_for_each_command(name):
     said = answer(name)
     assert said.startswith("""\
-send COMMAND   send a telnet command
-mode MODE      set how you type
-open [TARGET] [PORT]
-               connect again, or to another TARGET (HOST PORT, tls://HOST:PORT,
-               unix:PATH)
-close          close the connection at once, and stay
-options        list the telnet options in effect on each side
+send COMMAND          send a telnet command, or bytes in quotes: "\\x00raw\\r\\n"
+send-file FILE        send what is in a file, byte for byte; Ctrl-C stops it
 """)
     assert said.endswith("""
-quit           end the shell, as Ctrl-D does
+quit                  end the shell, as Ctrl-D does
 help NAME or NAME ? explains a command, with an example. F1 lists the keys.
 A command, Enter alone, Ctrl-] or Ctrl-C returns to what you were typing.
 """)
@@ -79,22 +76,26 @@ def test_help_explains_a_command_with_an_example(text):
         answer(text)
         == """\
 mode MODE
-               set how you type.
-               MODE is one of these:
-  auto         as the server wants it
-  line         a line at a time
-  character    each key at once
-Example:       mode line
+                      set how you type.
+                      MODE is one of these:
+  auto                as the server wants it
+  line                a line at a time
+  character           each key at once
+Example:              mode line
 """
     )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_example_runs(name):
+def test_each_example_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mail.txt").touch()
     shell = Recording(telnet="always")
     said = answer(COMMANDS[name].example, shell)
     assert COMMANDS[name].example.split()[0] == name
     assert not said.startswith(("Unknown command", f"{name}: "))
+    if name == "record":
+        answer("record off", shell)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,14 +107,17 @@ def test_each_command_is_explained_within_80_columns(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tab_completes_each_word_of_each_example(name):
+def test_tab_completes_each_word_of_each_example(name, tmp_path, monkeypatch):
     """Half of a word, completed, is that word or begins it."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("mail.txt", "session.txt"):
+        (tmp_path / file).touch()
     words = COMMANDS[name].example.split()
     for count, argument in enumerate(COMMANDS[name].arguments[: len(words) - 1], 1):
         if not (argument.choices or argument.complete("") != ()):
             continue
         before, word = " ".join(words[:count]), words[count]
-        assert word in [each for each, _ in COMMANDS.complete(f"{before} {word[:1]}")]
+        assert any(word.startswith(each) for each, _ in COMMANDS.complete(f"{before} {word[:1]}"))
 
 
 def test_keys_lists_the_keys():
@@ -146,6 +150,85 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
     assert len(lines) == len(COMMANDS) + 2
 
 
+@pytest.mark.parametrize("text", ["send ayt", r'send "x"', "send-file nosuch"])
+def test_what_needs_a_connection_says_so_without_one(text):
+    shell = Recording()
+    shell.session.close()
+    assert answer(text, shell) == "The shell is not connected.\n"
+
+
+# Bytes and files
+
+
+@pytest.mark.parametrize(
+    ("telnet", "sent"), [("auto", b"\x00\xffraw"), ("always", b"\x00\xff\xffraw")]
+)
+def test_send_sends_bytes_as_they_are_without_a_line_end(telnet, sent):
+    shell = Recording(telnet=telnet)
+    assert answer(r'send "\x00\xffraw"', shell) == ""
+    assert answer('send ""', shell) == ""
+    assert shell.sent() == sent
+
+
+def test_what_is_wrong_with_bytes_is_said_and_nothing_is_sent():
+    shell = Recording()
+    assert answer('send "x', shell) == 'send: "x: the quote at the end is missing\n'
+    assert answer(r'send "\q"', shell).startswith(r"send: \q is not an escape")
+    assert shell.sent() == b""
+
+
+def test_send_file_sends_a_file_and_says_how_much_it_was(tmp_path):
+    data = bytes(range(256)) * 1000
+    (tmp_path / "my\x1bfile").write_bytes(data)
+    shell = Recording()
+    COMMANDS.run(shell.session, f'send-file "{tmp_path}/my\x1bfile"')
+    shell.take_printed()
+    assert shell.sent() == data
+    assert shell.printed == f"256,000 bytes of {tmp_path}/my\\x1bfile were sent.\n"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "old").touch()
+    assert answer(f"send-file {tmp_path}/nosuch") == (
+        f"send-file: cannot read {tmp_path}/nosuch: No such file or directory.\n"
+    )
+    assert answer(f"send-file {tmp_path}") == (
+        f"send-file: cannot read {tmp_path}: it is not a regular file.\n"
+    )
+
+
+def test_what_is_left_of_a_file_and_of_lines_when_they_are_stopped_is_said(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    shell = Recording()
+    assert answer(f"send-file {tmp_path}/file", shell) == ""
+    shell.session.send_bytes(b"line")
+    shell.session.stop_sending()
+    assert shell.printed == (
+        f"Stopped: 1,000 of the 1,000 bytes of {tmp_path}/file were not sent.\n"
+        "Stopped: the last line was not sent.\n"
+    )
+    assert shell.sent() == b""
+
+
+# Line ends
+
+
+def test_eol_sets_the_line_end_and_alone_says_it():
+    shell = Recording()
+    auto = "Lines are sent with CR LF at their end, which telnet may change (auto).\n"
+    assert answer("eol", shell) == auto
+    for name, line_end in LINE_ENDS.items():
+        said = answer(f"eol {name}", shell)
+        shell.session.type_lines(["x"])
+        assert shell.take_printed() == "> x\n"
+        assert answer("eol", shell) == said
+        assert shell.session.line_end == line_end
+    assert said == "Lines are sent without a line end.\n"
+    assert answer("eol auto", shell) == auto
+    shell.session.type_lines(["x"])
+    assert shell.sent() == b"".join(b"x" + end for end in [*LINE_ENDS.values(), b"\r\n"])
+
+
 # What is wrong
 
 
@@ -157,8 +240,8 @@ def test_each_command_is_in_the_help_once_and_fits_a_terminal():
         ("SEND ayt", f"Unknown command 'SEND'. {THERE_IS}"),
         ("a\x1b[2Jb", f"Unknown command 'a\\x1b[2Jb'. {THERE_IS}"),
         ("send", f"send: COMMAND is missing; use {CHOICES}. Example: send ayt"),
-        ("send foo", f"send: unknown COMMAND 'foo'. Use {CHOICES}."),
-        ("send abrt", f"send: unknown COMMAND 'abrt'; did you mean abort? Use {CHOICES}."),
+        ("send foo", f"send: unknown COMMAND 'foo'. Use {CHOICES}. {ELSE}"),
+        ("send abrt", f"send: unknown COMMAND 'abrt'; did you mean abort? Use {CHOICES}. {ELSE}"),
         ("send ayt brk", "send: unexpected argument 'brk'; send takes one COMMAND."),
         ("options x", "options: unexpected argument 'x'; options takes no argument."),
         ("quit now please", "quit: unexpected argument 'now'; quit takes no argument."),

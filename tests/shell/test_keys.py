@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from prompt_toolkit.history import InMemoryHistory
 
+from echoproto.shell.commands import COMMANDS
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -24,6 +25,8 @@ from in_shell import (
     WONT,
     in_shell,
 )
+
+FIRST_COMMANDS = "".join(f"{name:8} {COMMANDS[name].help}\r\n" for name in [*COMMANDS][:3])
 
 # At the prompt for lines
 
@@ -218,7 +221,7 @@ def test_a_command_that_was_left_is_not_kept():
 
 def test_tab_completes_a_command_and_its_argument():
     async def script(type_, peer, _):
-        type_(CTRL_BRACKET + "se" + TAB + "ayt" + TAB + ENTER)
+        type_(CTRL_BRACKET + "sen" + TAB + " ay" + TAB + ENTER)
         await peer.has_received(b"\xff\xf6")
 
     received, shown = in_shell(script)
@@ -230,7 +233,7 @@ def test_tab_completes_a_command_and_its_argument():
 def test_tab_says_what_there_is_where_it_can_not_go_on():
     async def script(type_, peer, screen):
         type_(CTRL_BRACKET + TAB)
-        await screen.shows("send     send a telnet command\r\nmode     set how you type\r\nopen")
+        await screen.shows(FIRST_COMMANDS)
         type_("send a" + TAB)
         await screen.shows("ayt      are you there\r\nabort    abort process\r\nao       abort out")
         type_("o" + TAB + ENTER)
@@ -238,6 +241,68 @@ def test_tab_says_what_there_is_where_it_can_not_go_on():
 
     received, _ = in_shell(script)
     assert received == b"\xff\xf5"
+
+
+def test_tab_completes_the_names_of_files(tmp_path):
+    (tmp_path / "two words").write_bytes(b"from a file")
+    (tmp_path / "two\x1bworlds").touch()
+
+    async def script(type_, peer, screen):
+        type_(CTRL_BRACKET + f"send-file {tmp_path}/tw" + TAB)
+        type_(TAB)
+        await screen.shows(f'"{tmp_path}/two\\x1bworlds"\r\n"{tmp_path}/two words"\r\n')
+        type_(" " + TAB + ENTER)
+        await peer.has_received(b"from a file")
+        await screen.shows(f"11 bytes of {tmp_path}/two words were sent.\r\n")
+
+    assert in_shell(script)[0] == b"from a file"
+
+
+def test_ctrl_c_stops_a_file_and_says_how_much_of_it_was_not_sent(tmp_path):
+    size = 50_000_000
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+
+    async def script(type_, peer, screen):
+        await peer.connected.wait()
+        peer.writer.transport.pause_reading()
+        type_(CTRL_BRACKET + f"send-file {tmp_path}/large" + ENTER)
+        type_("typed" + ENTER)
+        await screen.shows("> typed\r\n")
+        type_(CTRL_C)
+        await screen.shows("Stopped: the last line was not sent.\r\n")
+        type_("after" + ENTER)
+        peer.writer.transport.resume_reading()
+        await peer.has_received(b"after\r\n")
+
+    received, shown = in_shell(script)
+    unsent = size - len(received.removesuffix(b"after\r\n"))
+    assert f"Stopped: {unsent:,} of the {size:,} bytes of {tmp_path}/large were" in shown.text
+
+
+@pytest.mark.parametrize("literal", ["\x16", "\x11"], ids=["Ctrl-V", "Ctrl-Q"])
+@pytest.mark.parametrize(
+    ("key", "typed", "sent"),
+    [
+        (CTRL_BRACKET, "^]", r"\x1d"),
+        (CTRL_C, "^C", r"\x03"),
+        (CTRL_D, "^D", r"\x04"),
+        (ENTER, "^M", r"\x0d"),
+        (UP, "^[[A", r"\x1b[A"),
+        ("\x16", "^V", r"\x16"),
+        ("\0", "^@", r"\x00"),
+    ],
+    ids=["Ctrl-]", "Ctrl-C", "Ctrl-D", "Enter", "Up", "Ctrl-V", "Ctrl-Space"],
+)
+def test_a_literal_key_is_shown_escaped_and_sent_as_it_is(literal, key, typed, sent):
+    async def script(type_, peer, screen):
+        type_("a" + literal + key + "b")
+        await screen.shows(f"> a{typed}b")
+        type_(ENTER)
+        await screen.shows(f"> a{sent}b\r\n")
+        await peer.has_received(b"\r\n")
+
+    assert in_shell(script)[0] == b"a" + key.encode() + b"b\r\n"
 
 
 @pytest.mark.parametrize("typed", ["nosuch", "send nosuch", "send ayt x"])
@@ -285,7 +350,7 @@ def test_what_comes_while_a_command_is_typed_leaves_it_alone():
 def test_up_without_earlier_commands_says_what_there_is():
     async def script(type_, _, screen):
         type_(CTRL_BRACKET + UP)
-        await screen.shows("send     send a telnet command\r\nmode     set how you type\r\nopen")
+        await screen.shows(FIRST_COMMANDS)
         type_(CTRL_C)
 
     in_shell(script)

@@ -84,7 +84,7 @@ def test_what_the_peer_says_last_is_shown_also_without_a_line_end():
         peer.writer.write_eof()
 
     _, shown = in_shell(script, once=True)
-    assert "goodbye\r\n" in shown.text
+    assert "goodbye⏎\r\n" in shown.text
 
 
 def test_a_line_of_a_hundred_thousand_characters():

@@ -7,12 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.shell.session import MAX_PROMPT
+from echoproto.shell.watcher import Watcher
 from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.options import SHELL_POLICY
 from in_shell import DO, ECHO, IAC, SGA, WILL, Recording
 
 # Lines
+
+
+def test_an_empty_line_without_a_line_end_sends_nothing():
+    shell, sent = Recording(line_end=b""), []
+    shell.session.watchers.append(watcher := Watcher())
+    watcher.sent = sent.append
+    shell.session.type_lines(["", "a", ""])
+    assert shell.sent() == b"a"
+    assert [outgoing.item for outgoing in sent] == [b"a"]
 
 
 @pytest.mark.parametrize(("line_end", "end"), [(None, b"\r\n"), (b"\r\n", b"\r\n"), (b"\n", b"\n")])
@@ -38,7 +48,7 @@ def test_lines_of_the_peer_are_printed_when_their_ends_come():
     shell.say(b"o\nthree")
     assert shell.take_printed() == "two\n"
     shell.session.close()
-    assert shell.take_printed() == "three\n"
+    assert shell.take_printed() == "three⏎\n"
 
 
 @given(
@@ -111,6 +121,54 @@ def test_a_telnet_server_writes_to_a_terminal_from_its_first_byte():
     shell = Recording(telnet="always")
     shell.say(b"10%\r20%\n")
     assert shell.printed == "20%\n"
+
+
+# Lines without a line end
+
+
+def test_a_start_that_is_no_prompt_is_shown_above_the_prompt_with_a_mark():
+    shell = Recording()
+    shell.say(b"hello")
+    shell.session.settle()
+    assert shell.prompt == "hello⏎\n> "
+    shell.session.type_lines(["world"])
+    assert shell.sent() == b"world\r\n"
+    assert shell.take_printed() == "hello⏎\n> world\n"
+    assert shell.prompt == "> "
+    shell.say(b"world")
+    shell.session.settle()
+    assert shell.prompt == "world⏎\n> "
+    shell.session.close()
+    assert shell.take_printed() == "world⏎\n"
+
+
+def test_the_mark_goes_when_the_rest_of_the_line_comes():
+    shell = Recording()
+    shell.say(b"hel")
+    shell.session.settle()
+    shell.say(b"lo\r\n")
+    assert shell.prompt == "> "
+    assert shell.printed == "hello\n"
+
+
+def test_what_the_server_marks_as_a_prompt_is_one_whatever_it_looks_like():
+    shell = Recording(telnet="always")
+    shell.say(b"<20hp>x" + IAC + bytes([Command.GA]))
+    shell.session.settle()  # as after a while
+    assert shell.prompt == "<20hp>x"
+    shell.session.type_lines(["north"])
+    assert shell.printed == "<20hp>xnorth\n"
+    shell.say(b"You go north.\r\n")
+    shell.say(b"data")
+    shell.session.settle()
+    assert shell.prompt == "data⏎\n> "
+
+
+def test_while_the_answer_is_hidden_the_start_is_the_prompt():
+    shell = Recording()
+    shell.say(WILL + ECHO + b"Code word")
+    shell.session.settle()
+    assert shell.prompt == "Code word"
 
 
 # What is hidden

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prompt_toolkit.layout.processors import TransformationInput
 
 from echoproto.shell.row import StyledLine, cells_of
-from echoproto.shell.view import EscapeProcessor, encodable, show, show_at, show_lines
+from echoproto.shell.view import NO_LINE_END, EscapeProcessor, encodable, show, show_at, show_lines
 from in_shell import ENTER, LEFT, in_shell
 
 
@@ -118,3 +118,9 @@ def test_a_typed_character_that_the_terminal_lacks_is_escaped_and_the_cursor_sta
     assert text_of(changed.fragments) == r"a\xe4\xb8\x96b"
     assert [*map(changed.source_to_display, range(5))] == [0, 1, 13, 14, 15]
     assert [*map(changed.display_to_source, range(15))] == [0, *[1] * 12, 2, 3]
+
+
+def test_the_mark_is_an_ascii_character_where_the_terminal_has_no_other():
+    assert encodable([NO_LINE_END], "ascii") == [(NO_LINE_END[0], "%")]
+    assert encodable([NO_LINE_END], "utf-8") == [NO_LINE_END]
+    assert encodable([("", NO_LINE_END[1])], "ascii") == [("class:escape", r"\xe2\x8f\x8e")]

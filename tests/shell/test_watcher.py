@@ -37,8 +37,8 @@ def test_a_watcher_is_told_everything_in_order():
     assert diary.entries == [
         ("received", b"Password: "),
         "settled",
+        ("sent", b"hunter2\r\n", True, b"\r\n"),
         "half-closed",
-        ("sent", b"hunter2\r\n", True),
         "closed",
     ]
 
