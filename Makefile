@@ -43,6 +43,7 @@ bench-wire: .venv/ready-dev
 	@$(BIN)/python tests/bench/framing.py
 	@$(BIN)/python tests/bench/holds.py
 	@$(BIN)/python tests/bench/shell.py
+	@cd tests && ../$(BIN)/python -m bench.terminal
 
 fuzz: .venv/ready-dev
 	@$(PIP) install atheris </dev/null >&2
