@@ -4,7 +4,7 @@ When a connection ends, the shell says why, and stays. The next connection is op
 asks for it, or by itself after a time that grows with each failure. Whatever lasts (a connection,
 an attempt to connect, the time before the next) is one task, which the user can stop.
 
-`app` starts a `Connector`. `session` and `client.connection` are below this module.
+`app` starts a `Connector`. `conversation` and `client.connection` are below this module.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from echoproto.client.backoff import Backoff
 from echoproto.client.notice import Notice
 from echoproto.errors import NetworkError
+from echoproto.shell.conversation import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,18 +48,6 @@ class Connect(Protocol):
     ) -> AbstractAsyncContextManager[ClientConnection]:
         """Connect to `target`."""
 
-
-PROMPT_DELAY: Final = 0.05
-"""Seconds without data after which the start of a line is treated as a prompt."""
-
-PRINT_INTERVAL: Final = 0.02
-"""Seconds between two prints of received data. In a flood, the prompt is visible between them."""
-
-LINGER: Final = 1.0
-"""Seconds without data after which an answer is complete, once the user has ended the session."""
-
-UNANSWERED: Final = 10.0
-"""Seconds to wait for an answer to begin, once the user has ended the session."""
 
 STABLE: Final = 5.0
 """Seconds after which a connection is stable: when it ends, the first wait is short again."""
@@ -99,9 +88,7 @@ class Connector:
         self.begin = asyncio.Event()
         """To be set when what the peer sends can be shown. Nothing is received before that."""
         self._attempted: Target | None = None  # what is being connected to
-        self._connection: ClientConnection | None = None
-        self._received_at = 0.0  # in seconds of the event loop's clock
-        self._tasks: list[asyncio.Task[None]] = []
+        self._conversation: Conversation | None = None
         self._stoppable: asyncio.Task[None] | None = None
         self._farewell: list[str] = []  # what to say when the user has stopped what was going on
         self._last_failure = ""  # what was last said of an attempt that failed
@@ -137,7 +124,7 @@ class Connector:
             return False
         name = self._session.target.name
         self._farewell[:] = [
-            f"Closed the connection to {name}." if self._connection else "Stopped."
+            f"Closed the connection to {name}." if self._conversation else "Stopped."
         ]
         self._backoff.reset()
         self._stoppable.cancel()
@@ -204,25 +191,16 @@ class Connector:
 
     async def _run_session(self, connection: ClientConnection) -> None:
         """Run the session on `connection` until the peer ends it. Raises NetworkError."""
-        session, loop = self._session, asyncio.get_running_loop()
-        self._connection, opened_at = connection, loop.time()
+        now = asyncio.get_running_loop().time
+        self._conversation, opened_at = Conversation(self._session, connection), now()
         self.ready.set()
         try:
             await self.begin.wait()
-            self._tasks = [
-                asyncio.create_task(self._receive(connection)),
-                asyncio.create_task(session.outbox.send_to(connection)),
-            ]
-            await self._tasks[0]
+            await self._conversation.run()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            try:
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-            finally:  # also if the shell ends meanwhile
-                self._connection = None
-                session.close()
-            if loop.time() - opened_at > STABLE:
+            self._conversation = None
+            self._session.close()
+            if now() - opened_at > STABLE:
                 self._backoff.reset()
 
     async def _pause(self) -> None:
@@ -240,66 +218,13 @@ class Connector:
         finally:
             self._session.show_status("")
 
-    async def _receive(self, connection: ClientConnection) -> None:
-        """Receive until the peer half-closes or closes. Raises NetworkError if it is lost."""
-        loop = asyncio.get_running_loop()
-        settling = loop.call_soon(self._session.settle)
-        try:
-            while data := await connection.receive():
-                self._received_at = loop.time()
-                settling.cancel()
-                await self._show(data)
-                settling = loop.call_later(PROMPT_DELAY, self._session.settle)
-                await asyncio.sleep(PRINT_INTERVAL)
-            self._session.receive_eof()
-        finally:
-            settling.cancel()
-
-    async def _show(self, data: bytes) -> None:
-        """Show what was received, in pieces for which the terminal has room."""
-        room = await self._session.room()
-        while len(data) > room:
-            self._session.receive(data[:room])
-            data = data[room:]
-            await asyncio.sleep(PRINT_INTERVAL)
-            room = await self._session.room()
-        self._session.receive(data)
-
     def resize(self, columns: int, rows: int) -> None:
         """Set the size of the terminal window, and report it to the peer if it wants to know."""
-        if self._connection:
-            self._connection.resize(columns, rows)
+        if self._conversation:
+            self._conversation.connection.resize(columns, rows)
 
     async def finish(self, interrupted: asyncio.Future[None]) -> None:
-        """End the connection for the user: half-close, and wait for the answer.
-
-        Waits no longer once `interrupted` is done.
-        """
-        if self._connection is None:
-            return
-        self._is_ending = True
-        receiving, sending = self._tasks
-        # On TLS, most servers close at our close_notify. Therefore it follows the answer.
-        is_tls = self._connection.target.is_tls
-        if not is_tls:
-            self._session.end()
-        await self._linger([receiving, interrupted])
-        if is_tls and not interrupted.done():
-            self._session.end()
-            await asyncio.wait([sending], timeout=LINGER)
-
-    async def _linger(self, ends: list[asyncio.Future[None]]) -> None:
-        """Wait for the answer, until one of `ends` is done. If that takes long, say how to end."""
-        session, now = self._session, asyncio.get_running_loop().time
-
-        def left() -> float:
-            sent_at = session.outbox.sent_at
-            is_answered = self._received_at >= sent_at
-            silent_since = max(self._received_at, sent_at)
-            return silent_since + (LINGER if is_answered else UNANSWERED) - now()
-
-        done, _ = await asyncio.wait(ends, timeout=LINGER, return_when=asyncio.FIRST_COMPLETED)
-        if not done and left() > 0:
-            session.say("Waiting for the rest. Ctrl-D or Ctrl-C ends the shell at once.")
-        while not done and (seconds := left()) > 0:
-            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        """End the connection for the user, as `Conversation.finish` does."""
+        if self._conversation:
+            self._is_ending = True
+            await self._conversation.finish(interrupted)

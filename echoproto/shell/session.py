@@ -13,22 +13,21 @@
   be a password, which such a server does not echo. On every connection, the shell hides the answer
   to a prompt that asks for a secret.
 
-`connector` runs a `Session` on a connection, and `screen` shows it. `lines` splits what the peer
-sends.
+`conversation` runs a `Session` on a connection, and `screen` shows it. `incoming`, below, has what
+the peer has sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prompt_toolkit.formatted_text.utils import fragment_list_len
 
-from echoproto.shell.lines import PlainLines, TerminalLines
+from echoproto.shell.incoming import Incoming
 from echoproto.shell.margin import Margin
 from echoproto.shell.outbox import Outbox, Outgoing
-from echoproto.shell.prompts import asks_for_secret, is_prompt
 from echoproto.shell.recording import Recording
 from echoproto.shell.row import last_of
 from echoproto.shell.settings import Settings
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
     from echoproto.client.target import Target
-    from echoproto.shell.lines import Lines
+    from echoproto.shell.display import Display
     from echoproto.shell.watcher import Watcher
 
 PROMPT: Final = "> "
@@ -62,25 +61,6 @@ NOT_CONNECTED: Final = "The shell is not connected."
 
 MAX_PROMPT: Final = 60
 """Number of bytes of the start of a line, counted from its last, that the prompt shows."""
-
-
-class Display(Protocol):
-    """The place where the user sees the session and types."""
-
-    def print(self, text: StyleAndTextTuples) -> None:
-        """Print `text` above the prompt."""
-
-    def redraw(self) -> None:
-        """Draw the prompt again: `prompt`, `is_hidden` or `takes_keys` has changed."""
-
-    async def room(self) -> int:
-        """Wait until more can be printed. Return the number of bytes to print at most."""
-
-    def focus(self) -> None:
-        """Let the user type to the peer again, after a command."""
-
-    def quit(self) -> None:
-        """End the session as Ctrl-D does."""
 
 
 class Session:
@@ -125,19 +105,15 @@ class Session:
         """Forget everything that belongs to one connection."""
         self.codec = codec
         self.outbox = Outbox(self._note_sent, self._note_end)
-        self._lines: Lines = TerminalLines() if codec.is_telnet else PlainLines()
-        self._start = b""  # the start of the peer's line, if it is the prompt
+        self._incoming = Incoming(is_telnet=codec.is_telnet)
         self._goes_on.set()
-        self._has_mark = False  # the peer has marked the end of a prompt, by GA or EOR
-        self._is_prompt = False  # whether the user answers to the start in the same line
 
     def close(self) -> None:
         """End with the current connection: print the start of the peer's last line, if any."""
         takes_keys = self.takes_keys
-        rest, below = self._lines.take(), self._lines.below
-        self._print_lines(self._lines.release())
+        rest, below = self._incoming.take(), self._incoming.below
+        self._print_lines(self._incoming.release())
         if rest:
-            self._start = b""
             shown = show_lines([rest]) if takes_keys else self._margin.show_unended(rest)
             self.display.print([*self._margin.stamp, *shown])
         self._print_lines(below)
@@ -187,10 +163,10 @@ class Session:
         if not self.is_open:
             status = f"{self._status}\n" if self._status else ""
             return [("", status), ("class:prompt", CLOSED_PROMPT)]
-        if not self._start:
+        if not self._incoming.start:
             return [("class:prompt", PROMPT)]
-        last = last_of(self._start, MAX_PROMPT)
-        if self._is_prompt or self.is_hidden:
+        last = last_of(self._incoming.start, MAX_PROMPT)
+        if self._incoming.is_prompt or self.is_hidden:
             return show(last)
         return [*self._margin.show_unended(last), ("class:prompt", PROMPT)]
 
@@ -200,8 +176,8 @@ class Session:
 
         The place is a number of characters of the text. Rows that the peer has drawn below follow.
         """
-        shown, place = show_at(self._lines.start, self._lines.cursor)
-        for row in self._lines.below:
+        shown, place = show_at(self._incoming.line, self._incoming.cursor)
+        for row in self._incoming.below:
             shown = [*shown, ("", " \n"), *show(row)]
         mark = self._pause_mark
         return [*mark, *shown], fragment_list_len(mark) + place
@@ -231,8 +207,7 @@ class Session:
     @property
     def asks_for_secret(self) -> bool:
         """Whether the peer's prompt asks for a password or another secret."""
-        start = self._lines.start if self.takes_keys else self._start
-        return asks_for_secret(start)
+        return self._incoming.asks_for_secret(is_settled=not self.takes_keys)
 
     def say(self, *lines: str) -> None:
         """Print messages from the shell, each on a separate line."""
@@ -301,11 +276,10 @@ class Session:
         """Return the prompt, with the whole start of the peer's line, which ends here."""
         stamp = self._margin.stamp
         prompt: StyleAndTextTuples = [*stamp, ("class:prompt", PROMPT)]
-        if not self._start:
+        if not self._incoming.start:
             return prompt
-        self._start = b""
-        start = self._lines.take()
-        if self._is_prompt:
+        start = self._incoming.take()
+        if self._incoming.is_prompt:
             return [*stamp, *show(start)]
         return [*stamp, *self._margin.show_unended(start), *prompt]
 
@@ -335,7 +309,7 @@ class Session:
             return
         if not self.codec.is_telnet:
             self.say("The server has not negotiated telnet; treating it as telnet from now on.")
-            self._begin_telnet()
+            self._incoming.begin_telnet()
         self.outbox.put(Outgoing(command))
 
     @property
@@ -351,7 +325,7 @@ class Session:
             self._goes_on.clear()
             self.say("Paused: nothing is received. F2 or the command pause lets it go on.")
         else:
-            self.say("The shell is not connected.")
+            self.say(NOT_CONNECTED)
         self.display.redraw()
 
     async def room(self) -> int:
@@ -378,12 +352,12 @@ class Session:
         """Handle received `data`: print the lines that it completes."""
         for watcher in self.watchers:
             watcher.received(data)
-        self._print_lines(self._lines.feed(data))
+        self._print_lines(self._incoming.feed(data))
         if self.takes_keys:
             self.display.redraw()
-        if self._has_mark:
+        if self._incoming.is_marked:
             self.settle()
-            self._has_mark = False
+            self._incoming.is_marked = False
 
     def receive_eof(self) -> None:
         """Handle that the peer sends no more."""
@@ -391,17 +365,14 @@ class Session:
             watcher.received_eof()
 
     def _print_lines(self, lines: Sequence[bytes]) -> None:
-        """Print lines of the peer: what was the start of a line is not the prompt any more."""
+        """Print lines of the peer."""
         if lines:
-            self._start = b""
             self.display.print(self._margin.show_lines(lines))
 
     def settle(self) -> None:
         """Make the start of the peer's line the prompt, because no data has followed it."""
-        self._print_lines(self._lines.release())
-        start = self._lines.start
-        was_prompt = self._is_prompt and start == self._start
-        self._start, self._is_prompt = start, was_prompt or self._has_mark or is_prompt(start)
+        self._print_lines(self._incoming.release())
+        self._incoming.settle()
         for watcher in self.watchers:
             watcher.settled()
         self.display.redraw()
@@ -410,20 +381,16 @@ class Session:
         """Handle an event of the telnet codec."""
         match event:
             case TelnetStarted():
-                self._begin_telnet()
+                self._incoming.begin_telnet()
             case OptionChanged(Side.REMOTE, Option.ECHO | Option.SGA, _):
                 self.display.redraw()
             case CommandReceived(Command.GA | Command.EOR):
-                self._has_mark = True  # also what is before the command, and follows this event
+                self._incoming.is_marked = (
+                    True  # also what is before the command, and follows this event
+                )
                 self.settle()
         for watcher in self.watchers:
             watcher.notified(event)
-
-    def _begin_telnet(self) -> None:
-        """Read what the server sends as a terminal does, from now on."""
-        start = self._lines.take()
-        self._lines = TerminalLines()
-        self._lines.feed(start)
 
 
 def _count_lines(count: int) -> str:

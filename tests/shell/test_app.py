@@ -9,7 +9,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 
 from echoproto.errors import NetworkError
-from echoproto.shell import connector
+from echoproto.shell import conversation
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -78,7 +78,7 @@ def test_after_ctrl_d_what_the_peer_still_has_is_shown():
 
 
 def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
-    monkeypatch.setattr(connector, "LINGER", 0.3)
+    monkeypatch.setattr(conversation, "LINGER", 0.3)
 
     async def script(type_, peer, _):
         async def answer():
@@ -95,7 +95,7 @@ def test_after_ctrl_d_a_long_answer_is_waited_for_while_it_comes(monkeypatch):
 
 
 def test_after_ctrl_d_an_answer_that_takes_long_to_begin_is_waited_for(monkeypatch):
-    monkeypatch.setattr(connector, "LINGER", 0.1)
+    monkeypatch.setattr(conversation, "LINGER", 0.1)
 
     async def script(type_, peer, screen):
         async def answer():
@@ -110,7 +110,7 @@ def test_after_ctrl_d_an_answer_that_takes_long_to_begin_is_waited_for(monkeypat
 
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
 def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
-    monkeypatch.setattr(connector, "LINGER", DEADLINE)
+    monkeypatch.setattr(conversation, "LINGER", DEADLINE)
 
     async def script(type_, peer, _):
         async def wait():
@@ -126,7 +126,7 @@ def test_a_second_ctrl_d_or_ctrl_c_waits_no_more(key, monkeypatch):
 
 
 def test_two_ctrl_d_at_once_do_not_wait(monkeypatch):
-    monkeypatch.setattr(connector, "LINGER", DEADLINE)
+    monkeypatch.setattr(conversation, "LINGER", DEADLINE)
 
     async def script(type_, peer, _):
         peer.last_words = asyncio.Event().wait
