@@ -20,6 +20,7 @@ _PROMPT: Final = re.compile(
     ( \s                                # most prompts end in a blank
     | [:?>\#$»\u203a\u276f]               # Name:  Continue?  ftp>  #  $
     | [^\d]%                            # host%, but not 50%
+    | \(more\) | \(end\) | --\ ?more\ ?--  # of a pager
     | \b y(?:es)? / no? \b [\])]?       # (y/n)  [yes/no]
     ) $
     """,

@@ -250,6 +250,8 @@ class Screen:
         # Nothing else moves the focus away from a command, or from a search in the history.
         if self._session.takes_keys != is_at_keys and not layout.has_focus(self._commands):
             self.focus()
+        # The session prints the start of the peer's line when it closes: not twice.
+        self._app.erase_when_done = self._session.has_start
         self._follow_hidden()
 
     def _follow_hidden(self) -> None:

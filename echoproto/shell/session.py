@@ -171,6 +171,11 @@ class Session:
         return [*self._margin.show_unended(last), ("class:prompt", PROMPT)]
 
     @property
+    def has_start(self) -> bool:
+        """Whether the prompt shows the start of the peer's line."""
+        return bool(self._start)
+
+    @property
     def peer_line(self) -> tuple[StyleAndTextTuples, int]:
         """The start of the peer's line, and the place of its cursor, for character mode.
 

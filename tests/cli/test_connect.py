@@ -9,7 +9,7 @@ import pytest
 
 from echoproto.wire.framing import LINE_ENDS
 from peers import RESET_AT_CLOSE, tls_peer
-from support import BIN, DEADLINE, has_ipv6, receive_exactly, run, serve
+from support import BIN, DEADLINE, has_ipv6, matching, receive_exactly, run, serve
 from terminal import Terminal
 
 
@@ -281,3 +281,27 @@ def test_on_tls_ctrl_d_waits_for_the_answer_before_it_ends_our_side(shell, certi
         terminal.press("Enter", "C-d")
         assert "answer" in terminal.wait_for("[status 0]")
     assert heard == [b""]
+
+
+def test_timestamps_are_on_each_line(shell, server):
+    terminal = shell("-t", "127.0.0.1", server.port)
+    terminal.wait_for(">")
+    terminal.type("hello")
+    terminal.press("Enter")
+    stamp = r"\d\d:\d\d:\d\d\.\d\d\d "
+    terminal.wait_for(matching(stamp + "> hello"), matching(stamp + "hello"), ">")
+
+
+def test_a_file_that_exists_is_not_recorded_into(shell, server, tmp_path):
+    (tmp_path / "old").write_text("precious")
+    terminal = shell("--record", tmp_path / "old", "127.0.0.1", server.port)
+    *_, said, _ = terminal.wait_for("[status 2]")
+    assert said.endswith("the file exists already, and a recording does not overwrite it")
+    assert (tmp_path / "old").read_text() == "precious"
+
+
+@pytest.mark.parametrize("option", [["-t"], ["--record", "x"], ["--eol", "lf"]])
+def test_how_the_shell_shows_and_keeps_lines_is_an_error_in_a_pipe(option):
+    done = run(BIN / "echoproto", *option, "127.0.0.1:1")
+    assert done.returncode == 2
+    assert done.stderr.decode().rstrip().endswith("has an effect only in the shell")

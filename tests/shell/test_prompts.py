@@ -12,6 +12,7 @@ from echoproto.shell.prompts import asks_for_secret, is_prompt
     [
         *["login: ", "login:", "Password:", "$ ", "#", "router>", "ftp> ", ">>> ", "(gdb) "],
         *["Continue?", "Overwrite (y/n)", "Sure [yes/no]", "host%", "PIN", "user@host:~$", "\t"],
+        *["--More--", "-- more --", "name (more)", "(END)"],
         *["x" * 10_000 + ": ", "a < b >", "»"],
     ],
 )

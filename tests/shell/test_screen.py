@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from prompt_toolkit.history import InMemoryHistory
 
 from in_shell import (
@@ -19,6 +20,9 @@ from in_shell import (
     WONT,
     in_shell,
 )
+from peers import peer
+from support import BIN
+from terminal import Terminal
 
 
 def test_a_reply_is_shown_while_a_line_is_being_typed():
@@ -222,3 +226,29 @@ def test_in_character_mode_the_cursor_is_where_the_server_has_put_it():
         await screen.has_cursor_behind("login: žluťou")
 
     in_shell(script)
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colours", "NO_COLOR"])
+def test_two_replies_without_a_line_end_are_two_lines_each_marked(environment):
+    def serve(sock):
+        while data := sock.recv(100):
+            sock.sendall(data.strip())
+
+    with peer(serve) as (_, port):
+        command = [BIN / "echoproto", f"127.0.0.1:{port}"]
+        with Terminal(*command, env=environment) as terminal:
+            terminal.wait_for(">")
+            for word in ("hello", "world"):
+                terminal.type(word)
+                terminal.press("Enter")
+                terminal.wait_for(f"> {word}", f"{word}⏎", ">")
+            rows = terminal.screen()
+            reversed_cells = [
+                rows.buffer[row][column].data
+                for row in range(rows.lines)
+                for column in range(rows.columns)
+                if rows.buffer[row][column].reverse
+            ]
+            terminal.press("C-d")
+            terminal.wait_for("> hello", "hello⏎", "> world", "world⏎", "[status 0]")
+    assert reversed_cells == ["⏎", "⏎"]
