@@ -155,7 +155,8 @@ class Connector:
                 hint = connection.stream.hint if connection.stream.bytes_sent else ""
                 session.say(f"{name} closed the connection{hint}.")
         except (NetworkError, OSError) as error:  # OSError: SSL_CERT_FILE cannot be read
-            if self._once or not (self.ready.is_set() or self._reconnect):
+            is_tried_again = self._reconnect and isinstance(error, NetworkError)
+            if self._once or not (self.ready.is_set() or is_tried_again):
                 raise
             if str(error) != self._last_failure:  # the same failure again is said in the prompt
                 session.say(str(error))

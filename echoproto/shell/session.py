@@ -173,7 +173,7 @@ class Session:
     @property
     def has_start(self) -> bool:
         """Whether the prompt shows the start of the peer's line."""
-        return bool(self._start)
+        return bool(self._incoming.start)
 
     @property
     def peer_line(self) -> tuple[StyleAndTextTuples, int]:

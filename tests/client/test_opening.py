@@ -137,7 +137,7 @@ def test_it_waits_until_the_port_is_open(free_port):
         connecting = asyncio.create_task(_until_connected(refused))
         async with asyncio.timeout(DEADLINE):
             await refused.wait()
-            async with await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port):
+            with socket.create_server(("127.0.0.1", free_port)):
                 await connecting
 
     async def _until_connected(refused):
@@ -158,13 +158,13 @@ def test_it_waits_until_the_unix_socket_exists(tmp_path):
     path = str(tmp_path / "late.sock")
 
     async def main():
-        sock = asyncio.create_task(open_socket(Target(path=path), wait_open=True))
+        connecting = asyncio.create_task(open_socket(Target(path=path), wait_open=True))
         await asyncio.sleep(0)  # the first attempt has failed
-        async with (
-            asyncio.timeout(DEADLINE),
-            await asyncio.start_unix_server(lambda *_: None, path),
-        ):
-            (await sock).close()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            async with asyncio.timeout(DEADLINE):
+                (await connecting).close()
 
     asyncio.run(main())
 

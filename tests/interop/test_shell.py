@@ -216,12 +216,14 @@ def test_a_line_of_a_hundred_thousand_characters(shell, server):
 
 def test_the_server_going_away_is_said_at_once_and_what_was_typed_is_kept(shell, peer):
     listener, words = peer
-    terminal = shell(*words)
+    terminal = shell("--once", *words)
     with accept(listener):
         terminal.wait_for(PROMPT)
         terminal.type("not sent yet")
         terminal.wait_for("> not sent yet")
-    terminal.wait_for("> not sent yet", f"{':'.join(words)} closed the connection.", "[status 0]")
+    terminal.wait_for(
+        f"{':'.join(words)} closed the connection.", "closed> not sent yet", "[status 0]"
+    )
 
     again = shell(*words)
     with accept(listener):
@@ -232,7 +234,7 @@ def test_the_server_going_away_is_said_at_once_and_what_was_typed_is_kept(shell,
 
 def test_a_reset_is_said_and_is_status_1(shell, peer):
     listener, words = peer
-    terminal = shell(*words)
+    terminal = shell("--once", *words)
     with accept(listener) as sock:
         terminal.wait_for(PROMPT)
         sock.setsockopt(*RESET_AT_CLOSE)
@@ -314,7 +316,7 @@ def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell
         terminal.wait_for("The server has not negotiated telnet.", "> half a li")
         terminal.press("C-]")
         enter(terminal, "snd ayt")
-        *most, last = (entry.name for entry in COMMANDS)
+        *most, last = COMMANDS
         said = f"Unknown command 'snd'; did you mean send? Use {', '.join(most)}"
         terminal.wait_for(f"{prompt} snd ayt", f"{said} or {last}.", "> half a li")
         terminal.press("C-]")
@@ -343,7 +345,7 @@ def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell
         again.wait_for(f"{prompt} snd ayt")
 
 
-def test_the_server_going_away_while_a_command_is_typed_shows_the_line(shell, peer):
+def test_the_server_going_away_while_a_command_is_typed_leaves_it_and_the_line(shell, peer):
     listener, words = peer
     terminal = shell(*words)
     with accept(listener):
@@ -352,4 +354,20 @@ def test_the_server_going_away_while_a_command_is_typed_shows_the_line(shell, pe
         terminal.press("C-]")
         terminal.type("send a")
         terminal.wait_for("echoproto> send a")
-    terminal.wait_for("> half a line", f"{':'.join(words)} closed the connection.", "[status 0]")
+    terminal.wait_for("Enter connects again; Ctrl-D quits.", "echoproto> send a")
+    terminal.press("C-c")
+    terminal.wait_for("closed> half a line")
+
+
+def test_with_once_a_command_that_is_typed_gives_way_to_the_line(shell, peer):
+    listener, words = peer
+    terminal = shell("--once", *words)
+    with accept(listener):
+        terminal.wait_for(PROMPT)
+        terminal.type("half a line")
+        terminal.press("C-]")
+        terminal.type("send a")
+        terminal.wait_for("echoproto> send a")
+    terminal.wait_for(
+        f"{':'.join(words)} closed the connection.", "closed> half a line", "[status 0]"
+    )

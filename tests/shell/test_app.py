@@ -8,8 +8,10 @@ import pytest
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 
+from echoproto.client.target import Target
 from echoproto.errors import NetworkError
 from echoproto.shell import conversation
+from echoproto.shell.app import Options
 from in_shell import (
     CTRL_BRACKET,
     CTRL_C,
@@ -278,3 +280,17 @@ def test_when_the_peer_closes_while_a_command_is_typed_the_line_is_kept_and_not_
     assert received == b""
     assert (history.get_strings(), commands.get_strings()) == (["half a line"], [])
     assert shown.text.rstrip().endswith("> half a line")
+
+
+@pytest.mark.parametrize(
+    ("telnet", "target", "is_telnet"),
+    [
+        (None, "telnet://host.test", True),
+        ("never", "telnet://host.test", True),  # which the user opens later
+        ("auto", "telnet://host.test", False),
+        ("always", "host.test:23", True),
+        (None, "host.test:23", False),
+    ],
+)
+def test_a_target_of_telnet_is_telnet_from_the_start(telnet, target, is_telnet):
+    assert Options(telnet=telnet).codec(Target.parse(target)).is_telnet == is_telnet

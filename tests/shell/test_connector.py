@@ -182,6 +182,21 @@ def test_a_target_that_is_none_or_refuses_is_said():
     in_shell(script)
 
 
+def test_certificates_that_cannot_be_read_end_the_attempt_and_not_the_shell(monkeypatch):
+    async def script(type_, peer, screen):
+        await peer.connected.wait()
+        await peer.close()
+        await screen.shows("closed> ")
+        monkeypatch.setenv("SSL_CERT_FILE", "/nosuch")
+        type_(CTRL_BRACKET + f"open tls://127.0.0.1:{peer.address[1]}" + ENTER)
+        await screen.shows("SSL_CERT_FILE=/nosuch: No such file or directory")
+        type_(CTRL_BRACKET + f"open tcp://127.0.0.1:{peer.address[1]}" + ENTER)
+        await peer.connected.wait()
+        await screen.shows("Connected to ")
+
+    in_shell(script)
+
+
 def test_without_a_connection_nothing_is_sent_and_that_is_said():
     async def script(type_, peer, screen):
         await peer.connected.wait()
