@@ -43,6 +43,8 @@ class Argument(NamedTuple):
     complete: Callable[[str], Iterable[str]] = lambda _: ()
     """Returns the possible completions of a word that is begun, besides those of `choices`."""
     is_optional: bool = False
+    means: str = ""
+    """What the argument is, for the help; needed if it can be another word than `choices`."""
 
 
 class Entry(NamedTuple):
@@ -67,6 +69,8 @@ class Entry(NamedTuple):
         """Lines of text that explain the command, with an example."""
         lines = [self.usage, *columns("", f"{self.help}.")]
         for argument in self.arguments:
+            if argument.means:
+                lines += columns("", f"{argument.name} is {argument.means}.")
             if argument.choices:
                 lines += columns("", f"{argument.name} is one of these:")
             for word, means in argument.choices.items():

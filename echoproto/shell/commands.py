@@ -259,7 +259,13 @@ COMMANDS: Final = Table(
             "connect again, or to another TARGET",
             "open tls://localhost:2443",
             (
-                Argument("TARGET", parse=_unquoted, complete=_targets, is_optional=True),
+                Argument(
+                    "TARGET",
+                    parse=_unquoted,
+                    complete=_targets,
+                    is_optional=True,
+                    means="HOST PORT, HOST:PORT, tls://HOST:PORT, unix:PATH and the like",
+                ),
                 Argument("PORT", parse=_unquoted, is_optional=True),
             ),
         ),

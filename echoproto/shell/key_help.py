@@ -38,7 +38,7 @@ KEYS: Final = {
         Key("Tab", "insert a tab"),
         Key("Ctrl-Q", "insert the next key itself: Ctrl-Q Escape is ESC, Ctrl-Q Ctrl-] is GS"),
         Key("Ctrl-L", "clear the screen"),
-        Key("Ctrl-C", "clear the line, and stop sending what is not sent yet"),
+        Key("Ctrl-C", "clear the line, and stop sending what is not sent yet; stop connecting"),
         Key("Ctrl-D", "on an empty line, end the shell after the answer; again, at once"),
         Key("Ctrl-Z", "suspend the shell; fg brings it back"),
         Key("Ctrl-]", "open the command line"),
