@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Where it is set, each of the many programs that the tests start would compile all its modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-all lint coverage bench bench-wire fuzz users clean
+.PHONY: run test test-all lint coverage bench bench-wire pictures fuzz users clean
 .DEFAULT_GOAL := run
 
 run: .venv/ready
@@ -44,6 +44,9 @@ bench-wire: .venv/ready-dev
 	@$(BIN)/python tests/bench/holds.py
 	@$(BIN)/python tests/bench/shell.py
 	@cd tests && ../$(BIN)/python -m bench.terminal
+
+pictures: .venv/ready-dev
+	@cd tests && ../$(BIN)/python -m pictures
 
 fuzz: .venv/ready-dev
 	@$(PIP) install atheris </dev/null >&2

@@ -168,7 +168,11 @@ class Session:
         last = last_of(self._incoming.start, MAX_PROMPT)
         if self._incoming.is_prompt or self.is_hidden:
             return show(last)
-        return [*self._margin.show_unended(last), ("class:prompt", PROMPT)]
+        shown = self._margin.show_unended(last)
+        return [
+            *((f"noinherit {style}", text) for style, text, *_ in shown),
+            ("class:prompt", PROMPT),
+        ]
 
     @property
     def has_start(self) -> bool:
