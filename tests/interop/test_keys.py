@@ -188,7 +188,7 @@ def holds_the_output(terminal, sock, key):
     screen = terminal.see(has("> still sent"))
     assert not has("news")(screen)
     terminal.press(key)
-    terminal.see(lambda screen: "news" in screen.rows and screen.before_cursor == "> ")
+    terminal.see(lambda screen: has("news")(screen) and screen.before_cursor == "> ")
 
 
 # On the command line
@@ -205,13 +205,12 @@ def runs_the_command(terminal, _sock, key):
 
 
 def completes(terminal, _sock, key):
-    command_line(terminal, "se")
+    command_line(terminal, "mo")
     terminal.press(key)
-    terminal.see(at("echoproto> send "))
-    terminal.type("a")
+    terminal.see(at("echoproto> mode "))
     terminal.press(key)
-    terminal.see(lambda screen: has("are you there")(screen) and has("abort process")(screen))
-    terminal.see(at("echoproto> send a"))
+    terminal.see(lambda screen: has("a line at a time")(screen) and has("each key")(screen))
+    terminal.see(at("echoproto> mode "))
 
 
 def recalls_the_command_before(terminal, _sock, key):

@@ -13,8 +13,8 @@ COLOURS = [{}, {"NO_COLOR": "1"}, {"TERM": "vt100"}, {"TERM": "linux"}]
 
 
 def look(screen, row, text):
-    """How the first character of `text` looks in the uppermost row that is `row`."""
-    y = screen.rows.index(row)
+    """How the first character of `text` looks in the uppermost row that begins with `row`."""
+    y = [each.startswith(row) for each in screen.rows].index(True)
     return screen.buffer[y][row.index(text)]._replace(data="")
 
 
