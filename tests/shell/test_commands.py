@@ -51,7 +51,7 @@ def test_options_lists_what_was_agreed():
     assert answer("options", shell) == "The server has not negotiated telnet.\n"
     shell.say(WILL + ECHO)
     assert answer("options", shell) == (
-        "The server echoes what you type, so this shell hides it (ECHO).\n"
+        "The server echoes what you type, so this shell does not show it (ECHO).\n"
         "This shell has no options in effect.\n"
     )
 
@@ -316,7 +316,7 @@ def test_all_options_together_are_a_line_each_the_servers_first():
     lines = describe_options(codec_that_heard(*agreed))
     assert lines == [
         "The server sends 8-bit data unchanged (BINARY).",
-        "The server echoes what you type, so this shell hides it (ECHO).",
+        "The server echoes what you type, so this shell does not show it (ECHO).",
         "The server sends no go-ahead (SGA).",
         "The server marks the end of each prompt (END_OF_RECORD).",
         "The server offers character sets (CHARSET).",
@@ -373,5 +373,5 @@ def test_commands_typed_in_the_shell():
         await screen.shows("This shell sends its window size, 80x24 (NAWS).")
 
     received, shown = in_shell(script)
-    assert "The server echoes what you type, so this shell hides it (ECHO).\r\n" in shown.text
+    assert "The server echoes what you type, so this shell does not show it (ECHO).\r\n" in shown.text
     assert received == DO + ECHO + WILL + NAWS + size

@@ -129,7 +129,7 @@ class Option(IntEnum):
     ECHO = Entry(
         number=1,
         rfc=857,
-        remote=SideEntry(Role.SHELL, "echoes what you type, so this shell hides it"),
+        remote=SideEntry(Role.SHELL, "echoes what you type, so this shell does not show it"),
     )
     SGA = Entry(
         number=3,
