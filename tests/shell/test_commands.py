@@ -373,5 +373,6 @@ def test_commands_typed_in_the_shell():
         await screen.shows("This shell sends its window size, 80x24 (NAWS).")
 
     received, shown = in_shell(script)
-    assert "The server echoes what you type, so this shell does not show it (ECHO).\r\n" in shown.text
+    echoes = "The server echoes what you type, so this shell does not show it (ECHO)."
+    assert f"{echoes}\r\n" in shown.text
     assert received == DO + ECHO + WILL + NAWS + size
