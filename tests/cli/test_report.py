@@ -14,7 +14,7 @@ from terminal import Terminal
 ECHOPROTO = BIN / "echoproto"
 
 KEYS = [
-    *["target", "connections", "depth", "size", "rate", "duration"],
+    *["target", "session", "connections", "depth", "size", "rate", "duration"],
     *["messages", "messages_per_second", "bytes", "megabytes_per_second"],
     *["errors", "lost_bytes", "unsent_bytes", "wrong_bytes"],
     *["latency", "cpu_seconds", "longest_stall"],
