@@ -14,10 +14,10 @@ from terminal import Terminal
 ECHOPROTO = BIN / "echoproto"
 
 KEYS = [
-    *["target", "session", "connections", "depth", "size", "rate", "duration"],
+    *["target", "connections", "depth", "size", "rate", "duration"],
     *["messages", "messages_per_second", "bytes", "megabytes_per_second"],
     *["errors", "lost_bytes", "unsent_bytes", "wrong_bytes"],
-    *["latency", "cpu_seconds", "longest_stall"],
+    *["latency", "cpu_seconds", "longest_stall", "session"],
 ]
 LATENCIES = ["mean", "min", "p50", "p75", "p90", "p99", "p99.9", "p99.99", "max"]
 
