@@ -109,6 +109,11 @@ def test_the_plugin_imports_nothing_heavy():
     assert not [name for name in loaded if name.startswith(("echoproto", *heavy))]
 
 
+def test_the_shell_starts_without_what_few_users_need():
+    late = ["difflib", "echoproto.wire.recorder", "echoproto.wire.session_file"]
+    assert not set(imported_by("import echoproto.shell.app")) & set(late)
+
+
 def test_twisted_s_folders_are_no_packages():
     # With an __init__.py there, Python would take this folder for Twisted itself.
     assert not list((TOP / "twisted").rglob("__init__.py"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -174,6 +173,8 @@ def unknown(name: str, word: str, choices: Iterable[str]) -> str:
 
 
 def _meant(word: str, choices: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and few words are wrong
+
     close = get_close_matches(word, choices, n=1)
     return f"; did you mean {close[0]}?" if close else "."
 

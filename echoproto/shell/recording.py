@@ -20,12 +20,12 @@ from typing import IO, TYPE_CHECKING, Final
 from echoproto.shell.upload import Upload
 from echoproto.shell.watcher import Watcher
 from echoproto.wire.dump import escape
-from echoproto.wire.recorder import Recorder
 
 if TYPE_CHECKING:
     from echoproto.client.target import Target
     from echoproto.shell.outbox import Outgoing
     from echoproto.shell.session import Session
+    from echoproto.wire.recorder import Recorder
     from echoproto.wire.telnet.scanner import TelnetMode
 
 _PRIVATE: Final = 0o600
@@ -75,6 +75,8 @@ class Recording(Watcher):
         self.name, self._file, self._recorder = "", None, None
 
     def _begin(self, target: Target, when: str = "") -> None:
+        from echoproto.wire.recorder import Recorder  # noqa: PLC0415 - slow to import, and seldom needed
+
         codec = self._session.codec
         telnet: TelnetMode = "always" if codec.is_telnet else "auto"
         self._recorder = Recorder(
