@@ -4,6 +4,9 @@ A program that edits a line with a menu below it hides the cursor, draws all row
 row that it edits, and shows the cursor again. While the cursor is hidden, rows that end are held
 back. The rows below the cursor stay: a line end leads to them, and erasing to the end erases them.
 
+A server can go to and fro among its rows with a few bytes each time. Therefore a row moves as a
+whole, and its text is made only when it is shown.
+
 `lines`, above, turns what a server writes into calls of `Drawing`. `row` is below.
 """
 
@@ -19,21 +22,27 @@ MAX_ROWS: Final = 100
 
 
 class Drawing:
-    """The rows around `row`, which is that of the cursor.
-
-    `below` has the rows below it, without empty ones at the end.
-    """
+    """The rows around `row`, which is that of the cursor."""
 
     def __init__(self, row: Row) -> None:
-        self.below: list[bytes] = []
-        self._above: list[bytes] = []
+        self._below: list[Row] = []
+        self._above: list[Row] = []
         self._row = row
         self._is_open = False
 
     @property
+    def below(self) -> list[bytes]:
+        """The rows below that of the cursor, without empty ones at the end."""
+        return [row.line for row in self._below]
+
+    def erase_below(self) -> None:
+        """Erase the rows below that of the cursor."""
+        self._below.clear()
+
+    @property
     def is_ordinary(self) -> bool:
         """Whether each row that ends is a line, and the next row is empty."""
-        return not (self._is_open or self.below)
+        return not (self._is_open or self._below)
 
     def begin(self) -> None:
         """Hold rows back from now on, because the server has hidden the cursor."""
@@ -46,19 +55,19 @@ class Drawing:
 
     def release(self) -> list[bytes]:
         """Return the rows that were held back: they do not change any more."""
-        released, self._above = self._above, []
-        return released
+        return self._release(len(self._above))
+
+    def _release(self, count: int) -> list[bytes]:
+        """Return the first `count` of the rows that were held back."""
+        released, self._above = self._above[:count], self._above[count:]
+        return [row.line for row in released]
 
     def next_row(self) -> list[bytes]:
         """Move the cursor to the start of the next row. Return the rows that are lines now."""
-        self._above.append(self._row.line)
-        self._row.clear()
-        if self.below:
-            self._row.write(self.below.pop(0))
-        if not self._is_open:
-            return self.release()
-        released, self._above = self._above[:-MAX_ROWS], self._above[-MAX_ROWS:]
-        return released
+        self._above.append(self._row.take())
+        if self._below:
+            self._row.restore(self._below.pop(0))
+        return self._release(max(0, len(self._above) - MAX_ROWS * self._is_open))
 
     def go_up(self, count: int) -> None:
         """Move the cursor up, unless that row is a line already."""
@@ -67,9 +76,8 @@ class Drawing:
         column = self._row.column
         first, *others = self._above[-count:]
         del self._above[-count:]
-        self.below[:0] = [*others, self._row.line]
-        while self.below and not self.below[-1].strip():
-            self.below.pop()
-        self._row.clear()
-        self._row.write(first)
+        self._below[:0] = [*others, self._row.take()]
+        while self._below and self._below[-1].is_blank:
+            self._below.pop()
+        self._row.restore(first)
         self._row.go(column)

@@ -272,7 +272,7 @@ class TerminalLines:
         """Erase as `_erase` does, and the rows below with 0 and 2."""
         self._erase(text)
         if first_number(text) != 1:
-            self._drawing.below.clear()
+            self._drawing.erase_below()
 
     def _set_modes(self, text: str, *, on: bool) -> None:
         if _INSERT_MODE in text.split(";"):

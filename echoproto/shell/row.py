@@ -63,9 +63,10 @@ def last_of(line: bytes, count: int) -> bytes:
 class Row:
     """A line, and the cursor in it. `column` is the column of the cursor, counted in cells."""
 
-    __slots__ = ("_cells", "_styles", "column")
+    __slots__ = ("_cells", "_line", "_styles", "column")
 
     def __init__(self) -> None:
+        self._line: bytes | None = None  # `line`, until something changes
         self._cells: list[str] = []
         self._styles: list[str] = []  # of each cell; empty while no cell has one
         self.column = 0
@@ -82,6 +83,11 @@ class Row:
     @property
     def line(self) -> bytes:
         """The text: a StyledLine if any of it has a style."""
+        if self._line is None:
+            self._line = self._join()
+        return self._line
+
+    def _join(self) -> bytes:
         if not any(self._styles):
             return to_bytes("".join(self._cells))
         if len(set(self._styles)) == 1:
@@ -91,15 +97,32 @@ class Row:
             (style, to_bytes("".join(cell for _, cell in cells))) for style, cells in runs
         )
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing but blanks."""
+        return not "".join(self._cells).strip(" ")
+
     def clear(self) -> None:
         """Remove everything, and go to the start."""
-        self._cells.clear()
-        self._styles.clear()
+        self.erase()
+        self.column = 0
+
+    def take(self) -> Row:
+        """Return a row that has everything of this one, which is empty then."""
+        taken = Row()
+        taken.restore(self)
+        self.restore(Row())
+        return taken
+
+    def restore(self, row: Row) -> None:
+        """Take over what is in `row`, which must not be used any more, and go to the start."""
+        self._cells, self._styles, self._line = row._cells, row._styles, row._line
         self.column = 0
 
     def cut(self, count: int) -> bytes:
         """Remove the first `count` cells, and return their text."""
         self._split_wide(count)
+        self._line = None
         first = Row()
         first._cells, self._cells = self._cells[:count], self._cells[count:]
         first._styles, self._styles = self._styles[:count], self._styles[count:]
@@ -118,12 +141,6 @@ class Row:
         end = self.column if inserts else self.column + len(cells)
         self._replace(end, cells, style)
         self.column += len(cells)
-
-    def write(self, line: bytes) -> None:
-        """Write a line in its styles over an empty row, and go back to the start."""
-        for style, data in runs_of(line):
-            self.put(to_text(data), style)
-        self.column = 0
 
     def insert(self, count: int) -> None:
         """Insert blanks at the cursor, in front of what is there."""
@@ -146,6 +163,7 @@ class Row:
     def erase_start(self) -> None:
         """Replace everything from the start to the cell at the cursor with blanks."""
         self._split_wide(self.column + 1)
+        self._line = None
         erased = min(self.column + 1, len(self._cells))
         self._cells[:erased] = [" "] * erased
         if self._styles:
@@ -153,6 +171,7 @@ class Row:
 
     def erase(self) -> None:
         """Erase everything. The cursor stays."""
+        self._line = None
         self._cells.clear()
         self._styles.clear()
 
@@ -160,6 +179,7 @@ class Row:
         """Replace the cells from the cursor to column `end` with `cells`."""
         self._split_wide(self.column)
         self._split_wide(end)
+        self._line = None
         if style or self._styles:
             self._styles += [""] * (len(self._cells) - len(self._styles))
             self._styles[self.column : end] = [style] * len(cells)

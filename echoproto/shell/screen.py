@@ -131,8 +131,9 @@ class Screen:
             key_bindings=keys.character_bindings(self._type_keys),
         )
         self._app.layout = self._layout()
-        self._app.key_processor.before_key_press += lambda _: self._pace.pressed(monotonic())
+        self._app.key_processor.before_key_press += lambda _: self._note_key()
         self._report_size: Callable[[], None] = lambda: None
+        self._is_behind = False  # the session has changed, and the screen does not follow it yet
         # While the line is hidden: what was typed and cut before.
         self._before_hidden: tuple[Document, Clipboard] | None = None
 
@@ -175,9 +176,21 @@ class Screen:
         return text if encoding.lower() in ("utf-8", "utf8") else encodable(text, encoding)
 
     def redraw(self) -> None:
-        """Draw the prompt again, because it has changed."""
-        self._follow_session()
+        """Draw the prompt again, because it has changed.
+
+        A server can change it thousands of times at once. The screen follows the last change, after
+        what is going on now, or before the next key.
+        """
+        if not self._is_behind:
+            self._is_behind = True
+            asyncio.get_running_loop().call_soon(self._catch_up)
         self._app.invalidate()
+
+    def _catch_up(self) -> None:
+        """Follow the session, if that is still to be done."""
+        if self._is_behind:
+            self._follow_session()
+            self._app.invalidate()
 
     async def room(self) -> int:
         """Wait until the terminal can show more, and return the number of bytes to print."""
@@ -243,8 +256,14 @@ class Screen:
         self._report_size()
         self._session.type_keys(text.encode("utf-8", "surrogateescape"))
 
+    def _note_key(self) -> None:
+        """Prepare for a key that was pressed."""
+        self._pace.pressed(monotonic())
+        self._catch_up()
+
     def _follow_session(self) -> None:
         """Follow the session into character mode and out of it, and into hidden lines and out."""
+        self._is_behind = False
         layout = self._app.layout
         is_at_keys = layout.has_focus(self._keys)
         # Nothing else moves the focus away from a command, or from a search in the history.

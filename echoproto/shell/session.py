@@ -393,7 +393,7 @@ class Session:
                 self._incoming.begin_telnet()
             case OptionChanged(Side.REMOTE, Option.ECHO | Option.SGA, _):
                 self.display.redraw()
-            case CommandReceived(Command.GA | Command.EOR):
+            case CommandReceived(Command.GA | Command.EOR) if not self._incoming.is_marked:
                 self._incoming.is_marked = (
                     True  # also what is before the command, and follows this event
                 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from echoproto.shell import row
 from echoproto.shell.drawing import MAX_ROWS
 from echoproto.shell.lines import TerminalLines
 
@@ -72,6 +73,17 @@ def test_colours_of_rows_below_and_of_a_row_that_is_returned_to_stay():
     lines.feed(HIDE + b"\x1b[31mred\x1b[m\r\n\x1b[32mgreen\x1b[m\r\x1b[A" + SHOW)
     assert lines.start.runs == (("ansired", b"red"),)
     assert lines.below[0].runs == (("ansigreen", b"green"),)
+
+
+def test_going_to_and_fro_among_rows_costs_no_look_at_what_is_in_them(monkeypatch):
+    made = []
+    monkeypatch.setattr(row, "to_bytes", lambda text: made.append(text) or text.encode())
+    lines = TerminalLines()
+    full = b"\x1b[31ma\x1b[32mb" * 1000
+    lines.feed(HIDE + full + b"\r\n" + full + b"\x1b[A\n" * 1000)
+    assert not made
+    assert lines.release()[0].startswith(b"abab")
+    assert made
 
 
 @given(

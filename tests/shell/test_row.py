@@ -72,3 +72,33 @@ def test_the_cells_of_a_line():
         *["a", "日", "", "e\u0301"],
         *["\udcff", "\x07"],
     ]
+
+
+def test_the_text_of_a_row_follows_each_change():
+    row = row_of(("", "abcd"))
+    changes = [
+        (lambda: row.go(1), b"abcd"),
+        (lambda: row.put("x"), b"axcd"),
+        (lambda: row.put("日"), "ax日".encode()),
+        (lambda: row.put("\u0301"), "ax日\u0301".encode()),
+        (lambda: row.go(1), "ax日\u0301".encode()),
+        (lambda: row.insert(1), "a x日\u0301".encode()),
+        (lambda: row.blank(2), "a  日\u0301".encode()),
+        (lambda: row.delete(1), "a 日\u0301".encode()),
+        (row.erase_start, "  日\u0301".encode()),
+        (lambda: row.cut(1), " 日\u0301".encode()),
+        (row.erase_end, b""),
+        (lambda: row.put("end"), b"end"),
+        (row.take, b""),
+        (lambda: row.restore(row_of(("", "back"))), b"back"),
+        (row.erase, b""),
+    ]
+    for change, text in changes:
+        change()
+        assert row.line == text
+    assert row.is_blank
+
+
+def test_a_row_of_blanks_is_blank_and_a_byte_that_is_no_text_is_not():
+    assert row_of(("bold", "   ")).is_blank
+    assert not row_of(("", "  \x00")).is_blank

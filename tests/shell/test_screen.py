@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.layout import Layout
 
 from in_shell import (
     CTRL_R,
@@ -216,6 +217,28 @@ def test_a_server_that_takes_each_key_is_sent_cr_nul_and_its_echo_is_what_is_sho
 
     _, shown = in_shell(script)
     assert "$ ls\r\nfile\r\n" in shown.text
+
+
+def test_a_server_that_begins_and_ends_character_mode_without_end_is_followed_once(monkeypatch):
+    focused = []
+    focus = Layout.focus
+
+    def note(layout, value):
+        focused.append(value)
+        focus(layout, value)
+
+    async def script(type_, peer, screen):
+        await peer.say(WILL + SGA + b"ready\r\n")
+        await screen.shows("ready")
+        monkeypatch.setattr(Layout, "focus", note)
+        await peer.say((WILL + ECHO + b"." + WONT + ECHO + b".") * 500 + b"\r\ndone\r\n")
+        await screen.shows("done")
+        monkeypatch.undo()
+        type_("line" + ENTER)
+        await peer.has_received(b"line\r\n")
+
+    in_shell(script)
+    assert len(focused) < 100
 
 
 def test_in_character_mode_the_cursor_is_where_the_server_has_put_it():

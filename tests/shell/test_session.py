@@ -164,6 +164,17 @@ def test_what_the_server_marks_as_a_prompt_is_one_whatever_it_looks_like():
     assert shell.prompt == "data⏎\n> "
 
 
+def test_marks_without_data_between_them_are_one_mark():
+    shell = Recording(telnet="always")
+    shell.say(b"name: " + IAC + bytes([Command.GA]))
+    shell.calls.clear()
+    shell.say((IAC + bytes([Command.GA]) + IAC + bytes([Command.EOR])) * 100)
+    assert not shell.calls
+    assert shell.prompt == "name: "
+    shell.say(b"\r\n<20hp>" + IAC + bytes([Command.GA]))
+    assert shell.prompt == "<20hp>"
+
+
 def test_while_the_answer_is_hidden_the_start_is_the_prompt():
     shell = Recording()
     shell.say(WILL + ECHO + b"Code word")
