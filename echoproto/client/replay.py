@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from echoproto.client.network_errors import in_seconds
 from echoproto.errors import NetworkError, NotTelnetError
@@ -136,6 +136,8 @@ class _Replay:
                 case HalfClose():
                     await self._connection.send_eof()
                     continue
+                case _:
+                    assert_never(step)
             if why:
                 return self._difference(entry, why)
         return None

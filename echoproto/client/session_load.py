@@ -47,7 +47,7 @@ MAX_SHOWN: Final = 80
 class SessionLoad:
     """A session as a load. `values` are the values of variables that the user gives.
 
-    Raises ValueError if the session is no load; the message says why.
+    Raises ValueError if the session cannot be used as a load; the message says why.
     """
 
     session: SessionFile
@@ -200,8 +200,10 @@ class SessionLoop(asyncio.Protocol):
                     self._fail(self._difference(entry))
                 case None:
                     self._finish_run(self._began)
-                case _:
+                case Waiting():
                     return
+                case _:  # SendCommand: `SessionLoad` refuses a session that has one
+                    raise TypeError
 
     def _finish_run(self, began: float) -> None:
         """Count the run, and begin the next one if there is time."""

@@ -3,8 +3,8 @@
 A file that cannot be written any more (a disk that is full) does not end the connection. A message
 says so at once, the file ends there, and `failed` is true afterwards.
 
-Each event is written by system calls of its own and nothing is kept back: what is killed has lost
-nothing. `wire.wire_view` and `wire.pcap`, below, encode the events. The command line opens the
+Each event is written at once, without a buffer: if the program is killed, nothing is lost.
+`wire.wire_view` and `wire.pcap`, below, encode the events. The command line opens the
 outputs, and passes them to `connection.connect` as `on_wire`.
 """
 

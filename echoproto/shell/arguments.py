@@ -32,12 +32,18 @@ def parse_bytes(word: str) -> bytes:
     return data
 
 
+def parse_word(word: str) -> str:
+    """Return `word` without its quotes, if it has any. Raises ValueError."""
+    return _ESCAPED.sub(r"\1", _unquoted(word)) if word.startswith('"') else word
+
+
 def parse_path(word: str) -> str:
     """Return the path that `word` names, with ~ as the folder of the user. Raises ValueError."""
-    if word.startswith('"'):
-        word = _ESCAPED.sub(r"\1", _unquoted(word))
+    word = parse_word(word)
     if not word:
         raise ValueError("the name of the file is empty")
+    if "\0" in word:
+        raise ValueError("the name of a file cannot contain NUL")
     return os.path.expanduser(word)  # noqa: PTH111 - a Path would drop a / at the end
 
 
@@ -62,7 +68,7 @@ def complete_path(begun: str) -> Iterable[str]:
                 for entry in entries
                 if entry.name.startswith(start) and (start or not entry.name.startswith("."))
             ]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the name contains NUL
         return []
     quotes = begun.startswith('"') or any(_NEEDS_QUOTES.search(name) for name, _ in found)
     return sorted(_word(name, is_folder=is_folder, quotes=quotes) for name, is_folder in found)

@@ -43,7 +43,7 @@ class Argument(NamedTuple):
     """Returns the possible completions of a word that is begun, besides those of `choices`."""
     is_optional: bool = False
     means: str = ""
-    """What the argument is, for the help; needed if it can be another word than `choices`."""
+    """What the argument is, if its name and the help of the command do not say it."""
 
 
 class Entry(NamedTuple):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from echoproto.client.target import BEGINNINGS, only_target
 from echoproto.errors import TargetError
-from echoproto.shell.arguments import complete_path, parse_bytes, parse_path
+from echoproto.shell.arguments import complete_path, parse_bytes, parse_path, parse_word
 from echoproto.shell.command_line import Argument, Entry, Table, unknown
 from echoproto.shell.key_help import describe_keys
 from echoproto.shell.line_ends import LINE_END_WORDS, describe_line_end
@@ -22,7 +22,8 @@ from echoproto.wire.dump import escape
 from echoproto.wire.framing import LINE_ENDS
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
-from echoproto.wire.telnet.options import Option, describe
+from echoproto.wire.telnet.options import describe
+from echoproto.wire.telnet.words import option_name
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -83,7 +84,11 @@ def _stamps(session: Session, switch: Switch) -> None:
 def _record(session: Session, path: str = "") -> None:
     recording = session.recording
     if path == "off" and recording.name:
-        session.say(f"The recording is in {recording.name}.")
+        session.say(
+            f"The recording is in {recording.name}."
+            if recording.has_begun
+            else f"Nothing was recorded, and {recording.name} is removed."
+        )
         recording.stop()
     elif recording.name:
         session.say(f"{recording.name} is being recorded; record off ends that.")
@@ -99,8 +104,12 @@ def _start_recording(session: Session, path: str) -> None:
     except OSError as error:
         session.say(f"record: {escape(os.fsencode(path))}: {error.strerror}.")
     else:
-        what = "the connection" if session.is_open else "the next connection"
-        session.say(f"From now on, {what} is recorded in {session.recording.name}.")
+        name = session.recording.name
+        session.say(
+            f"From now on, the connection is recorded in {name}."
+            if session.is_open
+            else f"The next connection will be recorded in {name}."
+        )
 
 
 def _open(session: Session, *words: str) -> None:
@@ -132,12 +141,8 @@ def describe_options(codec: TelnetCodec) -> list[str]:
         options = codec.options(side)
         if not options:
             lines.append(f"{who} has no options in effect.")
-        lines += [f"{who} {describe(side, each, codec)} ({Option(each).name})." for each in options]
+        lines += [f"{who} {describe(side, each, codec)} ({option_name(each)})." for each in options]
     return lines
-
-
-def _unquoted(word: str) -> str:
-    return word[1:].removesuffix('"') if word.startswith('"') else word
 
 
 def _targets(begun: str) -> list[str]:
@@ -261,12 +266,12 @@ COMMANDS: Final = Table(
             (
                 Argument(
                     "TARGET",
-                    parse=_unquoted,
+                    parse=parse_word,
                     complete=_targets,
                     is_optional=True,
                     means="HOST PORT, HOST:PORT, tls://HOST:PORT, unix:PATH and the like",
                 ),
-                Argument("PORT", parse=_unquoted, is_optional=True),
+                Argument("PORT", parse=parse_word, is_optional=True),
             ),
         ),
         Entry("close", _close, "close the connection at once, and stay", "close"),

@@ -11,8 +11,9 @@ There are two ways to read the bytes:
   line appears below it instead. Colours stay on until the server turns them off, over line ends
   too.
 
-A line is bytes, or a `StyledLine` if the server has used colours in it. `session` uses this module.
-`row`, `drawing`, `sequences` and `sgr` are its parts, and `wire.framing` splits plain lines.
+A line is bytes, or a `StyledLine` if the server has used colours in it. `incoming` uses this
+module. `row`, `drawing`, `sequences` and `sgr` are its parts, and `wire.framing` splits plain
+lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What waits to be sent, in the order in which it was typed: lines, keys, commands and files.
 
-`session` fills an `Outbox`, and `connector` runs it on a connection. Each connection has an outbox
-of its own: what a connection did not take is never sent on the next one.
+`session` fills an `Outbox`, and `conversation` runs it on a connection. Each connection has an
+outbox of its own: what a connection did not take is never sent on the next one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class Outbox:
         return discarded
 
     async def send_to(self, connection: ClientConnection) -> None:
-        """Send the items until `end`, then half-close. Raises NetworkError."""
+        """Send the items until `end`, then half-close. Raises NetworkError.
+
+        Stops early at a file that the peer does not take, because it has closed the connection.
+        """
         now = asyncio.get_running_loop().time
         outgoing: Outgoing | None = Outgoing(b"")
         while outgoing is not None:
@@ -97,16 +100,28 @@ class Outbox:
                     connection.send_command(outgoing.item)
             if outgoing and isinstance(outgoing.item, Upload):
                 self._file = outgoing
-                await self._send_file(connection, outgoing.item)
+                if not await self._send_file(connection, outgoing.item):
+                    return  # the peer has closed: what is left is discarded, and counted
                 self._file = None
             if data or outgoing:
                 self.sent_at = now()
         self._on_end()
         await connection.send_eof()
 
-    async def _send_file(self, connection: ClientConnection, upload: Upload) -> None:
-        """Send a file, and let other tasks run after each part of it."""
+    async def _send_file(self, connection: ClientConnection, upload: Upload) -> bool:
+        """Send a file, and let other tasks run after each part of it.
+
+        Returns False if the peer has closed the connection. Raises NetworkError.
+        """
         for chunk in upload.chunks():
             self._on_send(Outgoing(chunk))
-            await connection.send(chunk)
+            is_taken = False
+            try:
+                is_taken = await connection.send(chunk)
+            finally:
+                if not is_taken:
+                    upload.take_back(chunk)
+            if not is_taken:
+                return False
             await asyncio.sleep(0)
+        return True

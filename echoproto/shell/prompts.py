@@ -4,7 +4,7 @@ A prompt (`login: `, `$ `) waits for the user, who answers in the same line. Any
 whose line end is missing. There is no sure sign, and a wrong guess does little harm: it only
 decides how the start is shown.
 
-`session` uses this module.
+`incoming` uses this module.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _ASKS_FOR_SECRET: Final = re.compile(
 )
 """A prompt that asks for a secret: `Password: `, `Enter passphrase for key '/k': `, `PIN> `."""
 
+_MASK: Final = "*\u2022".encode()
+"""The bytes of the characters that a peer echoes in place of a secret: an asterisk, a bullet."""
+
 _ASKS_YES_OR_NO: Final = re.compile(r"\b y(?:es)? / no? \b", re.VERBOSE | re.IGNORECASE)
 
 
@@ -48,8 +51,11 @@ def is_prompt(start: bytes) -> bool:
 
 
 def asks_for_secret(start: bytes) -> bool:
-    """Whether the start of a line asks for a password or another secret."""
-    text = _text(start)
+    """Whether the start of a line asks for a password or another secret.
+
+    It still does while the peer echoes a mask, such as `*`, for each key of the answer.
+    """
+    text = _text(start.rstrip(_MASK))
     return bool(_ASKS_FOR_SECRET.search(text)) and not _ASKS_YES_OR_NO.search(text)
 
 

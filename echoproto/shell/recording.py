@@ -1,8 +1,8 @@
 """Records a connection in a session file, which `echoproto replay` replays.
 
-The file is written as things happen: what is killed has lost nothing but the start of a line. It
-holds one connection, because a session file is replayed on one: with the connection, the recording
-ends. What is secret is left out. A file that exists already is never changed.
+The file is written as things happen: if the shell is killed, only the start of a line is lost. A
+session file is replayed on one connection. Therefore the file holds one connection, and the
+recording ends with it. What is secret is left out. A file that exists already is never changed.
 
 `session` has a `Recording` among its watchers, and `commands` starts and stops it. `wire.recorder`,
 below, knows the format.
@@ -61,6 +61,11 @@ class Recording(Watcher):
         self.name, self._path = escape(os.fsencode(path)), path
         if self._session.is_open:
             self._begin(self._session.target, ", from the middle of a connection on")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something is in the file: before the connection, there is not."""
+        return self._recorder is not None
 
     def stop(self) -> None:
         """End the recording, if there is one. A file in which nothing was recorded is removed."""

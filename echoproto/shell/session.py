@@ -236,7 +236,7 @@ class Session:
         Prints them, except for what is hidden. Without a connection, sends none of them.
         """
         if not self.is_open:
-            count = _count_lines(len(lines)).capitalize()
+            count = _count_lines(len(lines))
             self.say(f"{NOT_CONNECTED} {count} not sent, and can be recalled with Up.")
             return list(lines)
         shown: StyleAndTextTuples = []
@@ -277,7 +277,7 @@ class Session:
 
         def ended(upload: Upload, error: OSError | None) -> None:
             sent = f"{upload.sent:,} bytes of {name} were sent"
-            self.say(f"{sent}; then: {error.strerror}." if error else f"{sent}.")
+            self.say(f"{sent}; then reading it failed: {error.strerror}." if error else f"{sent}.")
 
         self.outbox.put(Outgoing(Upload(path, name, ended)))
 
@@ -394,9 +394,8 @@ class Session:
             case OptionChanged(Side.REMOTE, Option.ECHO | Option.SGA, _):
                 self.display.redraw()
             case CommandReceived(Command.GA | Command.EOR) if not self._incoming.is_marked:
-                self._incoming.is_marked = (
-                    True  # also what is before the command, and follows this event
-                )
+                # The data before the command may still follow this event: `receive` settles again.
+                self._incoming.is_marked = True
                 self.settle()
         for watcher in self.watchers:
             watcher.notified(event)

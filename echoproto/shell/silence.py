@@ -35,7 +35,7 @@ class SilenceHint(Watcher):
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._settled_line_ends: set[bytes] = set()  # with which a line was answered, or hinted at
+        self._settled_line_ends: set[bytes] = set()  # those that were answered, or hinted at
         self._waiting_for: bytes | None = None  # the line end of the line that has no answer
         self._timer: asyncio.TimerHandle | None = None
 

@@ -1,6 +1,6 @@
 """The terminal as prompt_toolkit's output: without requests that it answers late, and measured.
 
-`screen` uses this module. `pace` is below it.
+`screen` uses this module. `pace` and `styles` are below it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A file on its way to the peer, read a part at a time.
 
-`outbox` sends the parts, in the place of the file among the lines that were typed. `commands` opens
+`outbox` sends the parts, in the place of the file among the lines that were typed. `session` opens
 the file.
 """
 
@@ -57,6 +57,10 @@ class Upload:
                 return
             self.sent += len(chunk)
             yield chunk
+
+    def take_back(self, chunk: bytes) -> None:
+        """Count `chunk`, the last part, as not sent: the connection did not take it."""
+        self.sent -= len(chunk)
 
     def stop(self) -> None:
         """Close the file: no more of it will be read."""

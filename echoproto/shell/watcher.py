@@ -1,7 +1,7 @@
 """What a feature of the shell can watch: everything that is sent and received, as it happens.
 
 A feature that only needs to know (a recording, the time of a reply, a hint about silence) is a
-`Watcher`. `session` notifies its watchers; they print by `Session.say`.
+`Watcher`. `session` notifies its watchers. To print, they call `Session.say` or `Display.print`.
 """
 
 from __future__ import annotations

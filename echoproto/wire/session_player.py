@@ -127,6 +127,9 @@ class Player:
                     return SendData(fill(entry.data, self.values), entry)
                 case SendCommand() | HalfClose():
                     return entry
+                case Anything() | Expect():
+                    continue
+            raise TypeError(entry)
         return None
 
     def _find(self, entry: Expect) -> bool | None:

@@ -1,4 +1,4 @@
-"""A tap on a connection: what its bytes are, in which order and when, for someone who looks on.
+"""A tap on a connection: it tells an observer which bytes were moved, in which order, and when.
 
 A `Tap` turns what a connection does into `WireEvent`s. On a plain connection, whoever calls the
 socket reports to the tap, so that each event is one system call. On TLS, those bytes are encrypted;
@@ -9,8 +9,8 @@ The rules:
 - The first event is CONNECTED, and CLOSED is the last one.
 - Each end is reported once, however often it is noticed. Data that had arrived before a connection
   was lost may still be received, and is then reported, after LOST.
-- A function that looks on cannot harm the connection. If it raises an exception, the tap is off
-  from then on, and the exception goes to whoever made the tap.
+- An observer cannot harm the connection. If it raises an exception, the tap is off from then on,
+  and the exception goes to whoever made the tap.
 
 `layer` is below this module. `client.connection` and `client.stream` report to the tap;
 `wire_view` and `pcap` show what it has reported.
@@ -72,7 +72,7 @@ class WireEvent(NamedTuple):
 
 
 OnWire: TypeAlias = "Callable[[WireEvent], object]"
-"""A function that looks on: it is called with each event."""
+"""An observer: a function that is called with each event."""
 
 _ENDS: Final = frozenset([WireKind.RECEIVED_EOF, WireKind.SENT_EOF, WireKind.LOST])
 

@@ -55,6 +55,12 @@ def test_what_is_wrong_with_bytes_is_said(word, message):
 # Files
 
 
+def test_the_name_of_a_file_cannot_contain_nul():
+    with pytest.raises(ValueError, match="cannot contain NUL"):
+        parse_path("a\0b")
+    assert complete_path("a\0b/c") == []
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     for name in ("one.txt", "only", ".hidden", "two words", 'quo"te', "three\\"):
@@ -99,6 +105,12 @@ def test_what_completion_offers_is_the_name_of_the_file(name):
     (word,) = complete_path(name[:-1] if name != "one.txt" else "one")
     assert parse_path(word) == name
     assert Path(parse_path(word)).exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_hidden_files_are_offered_only_after_their_dot():
+    assert "one.txt" in " ".join(complete_path(""))
+    assert ".hidden" not in " ".join(complete_path(""))
 
 
 def test_a_tilde_is_the_users_folder(folder):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from echoproto.shell import upload
 from echoproto.shell.commands import COMMANDS, describe_options
 from echoproto.shell.key_help import describe_keys
 from echoproto.wire.framing import LINE_ENDS
@@ -11,6 +14,7 @@ from echoproto.wire.telnet.codec import TelnetCodec
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.negotiation import Side
 from echoproto.wire.telnet.options import SHELL_POLICY, Option
+from echoproto.wire.telnet.words import option_name
 from in_shell import DO, ECHO, ENTER, NAWS, SB, SE, WILL, Recording, in_shell
 
 SENDABLE = [
@@ -51,8 +55,7 @@ def test_options_lists_what_was_agreed():
     assert answer("options", shell) == "The server has not negotiated telnet.\n"
     shell.say(WILL + ECHO)
     assert answer("options", shell) == (
-        "The server echoes what you type, so this shell does not show it (ECHO).\n"
-        "This shell has no options in effect.\n"
+        "The server echoes what you type (ECHO).\nThis shell has no options in effect.\n"
     )
 
 
@@ -187,6 +190,28 @@ def test_send_file_sends_a_file_and_says_how_much_it_was(tmp_path):
     assert shell.printed == f"256,000 bytes of {tmp_path}/my\\x1bfile were sent.\n"
 
 
+def test_a_file_that_cannot_be_read_to_its_end_says_why(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"x")
+    shell = Recording()
+    COMMANDS.run(shell.session, f"send-file {tmp_path}/file")
+    shell.take_printed()
+    monkeypatch.setattr(upload, "os", FailingReads())
+    assert shell.sent() == b""
+    assert shell.printed == (
+        f"0 bytes of {tmp_path}/file were sent; then reading it failed: Input/output error.\n"
+    )
+
+
+class FailingReads:
+    """The module `os`, on a disk that cannot be read."""
+
+    close = staticmethod(os.close)
+
+    @staticmethod
+    def read(*_):
+        raise OSError(5, "Input/output error")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "old").touch()
     assert answer(f"send-file {tmp_path}/nosuch") == (
@@ -307,7 +332,7 @@ def test_every_option_that_can_be_agreed_on_has_words(side, option):
     assert len(lines) == 2
     (line,) = [line for line in lines if "no options" not in line]
     assert line.startswith({Side.LOCAL: "This shell ", Side.REMOTE: "The server "}[side])
-    assert line.endswith(f" ({Option(option).name}).")
+    assert line.endswith(f" ({option_name(option)}).")
     assert "{" not in line
 
 
@@ -316,9 +341,9 @@ def test_all_options_together_are_a_line_each_the_servers_first():
     lines = describe_options(codec_that_heard(*agreed))
     assert lines == [
         "The server sends 8-bit data unchanged (BINARY).",
-        "The server echoes what you type, so this shell does not show it (ECHO).",
+        "The server echoes what you type (ECHO).",
         "The server sends no go-ahead (SGA).",
-        "The server marks the end of each prompt (END_OF_RECORD).",
+        "The server marks the end of each prompt (END-OF-RECORD).",
         "The server offers character sets (CHARSET).",
         "This shell sends 8-bit data unchanged (BINARY).",
         "This shell sends no go-ahead (SGA).",
@@ -373,6 +398,5 @@ def test_commands_typed_in_the_shell():
         await screen.shows("This shell sends its window size, 80x24 (NAWS).")
 
     received, shown = in_shell(script)
-    echoes = "The server echoes what you type, so this shell does not show it (ECHO)."
-    assert f"{echoes}\r\n" in shown.text
+    assert "The server echoes what you type (ECHO).\r\n" in shown.text
     assert received == DO + ECHO + WILL + NAWS + size

@@ -173,6 +173,8 @@ def test_a_target_that_is_none_or_refuses_is_said():
         await peer.connected.wait()
         await peer.close()
         await screen.shows("closed> ")
+        type_(CTRL_BRACKET + 'open "unix:/tmp/a b' + ENTER)
+        await screen.shows('open: "unix:/tmp/a b: the quote at the end is missing')
         type_(CTRL_BRACKET + "open nowhere" + ENTER)
         await screen.shows("open: nowhere: the port is missing; give HOST PORT,")
         peer.refuse()
@@ -314,6 +316,26 @@ def test_the_waits_grow_unless_the_connection_was_stable(stable, asked, monkeypa
 
     in_shell(script, reconnect=True)
     assert limits == asked
+
+
+def test_after_close_the_waits_begin_anew(monkeypatch, waits):
+    limits = waits(0)
+    monkeypatch.setattr(connector, "STABLE", 1000)
+
+    async def script(type_, peer, screen):
+        await peer.connected.wait()
+        await peer.close()
+        await peer.connected.wait()
+        peer.connected.clear()
+        type_(CTRL_BRACKET + "close" + ENTER)
+        await screen.shows("Enter connects again; Ctrl-D quits.")
+        type_(ENTER)
+        await peer.connected.wait()
+        await peer.close()
+        await peer.connected.wait()
+
+    in_shell(script, reconnect=True)
+    assert limits == [0.5, 0.5]
 
 
 # While it connects

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
-from echoproto.errors import NotTelnetError
+import pytest
+
+from echoproto.errors import NetworkError, NotTelnetError
 from echoproto.shell.outbox import MAX_SEND, Outbox, Outgoing
 from echoproto.shell.upload import CHUNK, Upload
 from echoproto.wire.telnet.commands import Command
@@ -113,6 +116,31 @@ def test_a_file_that_is_discarded_while_it_is_sent_stops_after_the_part(tmp_path
     assert connection.calls == [2 * CHUNK, b"x" * CHUNK, "end"]
     assert outbox.discard() == []
     assert ends == []
+
+
+@pytest.mark.parametrize("error", [None, NetworkError("lost")])
+def test_a_file_that_the_peer_does_not_take_is_not_sent(tmp_path, error):
+    (tmp_path / "file").write_bytes(b"x" * 3 * CHUNK)
+    ends = []
+
+    class ClosedAfterOne(Connection):
+        async def send(self, data):
+            await super().send(data)
+            if error and len(self.calls) > 1:
+                raise error
+            return len(self.calls) == 1
+
+    async def main():
+        outbox = Outbox(lambda _: None, lambda: None)
+        outbox.put(Outgoing(upload(tmp_path / "file", ends)))
+        outbox.end()
+        with suppress(NetworkError):
+            await outbox.send_to(ClosedAfterOne())
+        (left,) = outbox.discard()
+        assert left.item.unsent == 2 * CHUNK
+        assert ends == []
+
+    asyncio.run(main())
 
 
 def test_what_is_secret_is_known_while_it_is_sent_and_no_longer():

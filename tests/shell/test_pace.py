@@ -90,6 +90,21 @@ def test_output_waits_after_a_key_on_a_slow_terminal_only():
     assert pace.delay(terminal.now) > 0.1
 
 
+def test_the_speed_grows_only_while_no_key_is_pressed():
+    pace, terminal = Pace(), Terminal(50_000)
+    flood(pace, terminal, 5)
+    sizes = []
+    for is_typing in (True, False):
+        before = pace.take()
+        for _ in range(30):
+            if is_typing:
+                pace.pressed(terminal.now)
+            pace.wrote(SLICE, 0.0, terminal.now)
+            terminal.wait(0.5)
+        sizes.append(pace.take() - before)
+    assert sizes[0] == 0 < sizes[1]
+
+
 def test_a_terminal_that_was_stopped_is_not_left_for_long():
     pace = Pace()
     for hour in range(1, 7):

@@ -41,8 +41,9 @@ def test_data(start):
 
 
 @pytest.mark.parametrize("start", ["Password: ", "PIN>", "Mot de passe :"])
-def test_what_asks_for_a_secret(start):
-    assert asks_for_secret(start.encode())
+@pytest.mark.parametrize("mask", ["", "*", "*" * 100, "\u2022" * 3])
+def test_what_asks_for_a_secret(start, mask):
+    assert asks_for_secret(f"{start}{mask}".encode())
 
 
 @pytest.mark.parametrize("start", ["Reset password (y/n)?", "passing: ", "Your secret: x. Name:"])

@@ -75,7 +75,8 @@ def test_a_password_is_not_in_the_file_but_what_stands_for_it(path):
     assert lines_of(path)[-3:] == [r"< Password: \\"[:-1], "> ${secret}", "< You said ${secret}"]
 
 
-def test_a_password_that_is_typed_key_by_key_is_one_secret(path):
+@pytest.mark.parametrize("mask", [b"", b"*"])
+def test_a_password_that_is_typed_key_by_key_is_one_secret(path, mask):
     shell = Recording()
     shell.session.recording.start(str(path))
     shell.say(WILL + ECHO + WILL + SGA + b"Password: ")
@@ -83,6 +84,7 @@ def test_a_password_that_is_typed_key_by_key_is_one_secret(path):
         shell.session.type_keys(bytes([key]))
         for outgoing in shell.session.outbox.discard():
             shell.session._note_sent(outgoing)
+        shell.say(mask)
         shell.session.settle()
     shell.session.close()
     assert [line for line in lines_of(path) if line.startswith(">")] == ["> ${secret}\\r\\"]
@@ -155,6 +157,15 @@ def test_record_starts_says_and_ends(path):
     assert command(shell, f"record {path}/x") == f"record: {path}/x: Not a directory.\n"
 
 
+def test_record_off_before_the_connection_says_that_the_file_is_removed(path):
+    shell = Recording()
+    shell.session.close()
+    command(shell, f"record {path}")
+    said = f"Nothing was recorded, and {path} is removed.\n"
+    assert command(shell, "record off") == said
+    assert not path.exists()
+
+
 def test_the_recording_ends_with_the_connection_and_the_next_needs_a_new_file(path):
     shell = Recording(telnet="never")
     command(shell, f"record {path}")
@@ -162,7 +173,7 @@ def test_the_recording_ends_with_the_connection_and_the_next_needs_a_new_file(pa
     assert shell.take_printed() == f"The connection is recorded in {path}.\n"
     second = path.with_name("second")
     assert command(shell, f"record {second}") == (
-        f"From now on, the next connection is recorded in {second}.\n"
+        f"The next connection will be recorded in {second}.\n"
     )
     shell.session.target = Target("192.0.2.2", 24)
     shell.session.open(shell.session.codec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echoproto.wire.recorder import Recorder
+from echoproto.wire.session_entries import Entry
 from echoproto.wire.session_file import parse
 from echoproto.wire.session_player import (
     MAX_MATCHED,
@@ -41,6 +43,13 @@ def play(player, *chunks, eof=False):
 
 def outcome(text, *chunks, eof=False, **values):
     return play(player_of(text, **values), *chunks, eof=eof)
+
+
+def test_an_entry_of_a_new_kind_is_never_skipped():
+    entry = Entry(2, "new", None, b"")
+    session = replace(parse(b"# echoproto session 1", "x"), entries=(entry,))
+    with pytest.raises(TypeError, match="source='new'"):
+        Player(session, {}).step()
 
 
 def test_a_line_is_sent_when_all_before_it_has_come():

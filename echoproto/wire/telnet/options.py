@@ -129,7 +129,7 @@ class Option(IntEnum):
     ECHO = Entry(
         number=1,
         rfc=857,
-        remote=SideEntry(Role.SHELL, "echoes what you type, so this shell does not show it"),
+        remote=SideEntry(Role.SHELL, "echoes what you type"),
     )
     SGA = Entry(
         number=3,

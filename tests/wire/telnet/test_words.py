@@ -7,6 +7,7 @@ import pytest
 from echoproto.wire.telnet.commands import Command
 from echoproto.wire.telnet.options import Option
 from echoproto.wire.telnet.words import (
+    _OTHER_NAMES,
     MAX_PAYLOAD,
     command_words,
     option_name,
@@ -60,3 +61,7 @@ def test_everything_in_the_tables_has_its_name():
     assert [command_words(code).split()[1] for code in codes] == [
         Command(code[1]).name for code in codes
     ]
+
+
+def test_an_option_has_its_name_in_one_place():
+    assert not _OTHER_NAMES.keys() & set(Option)
