@@ -68,10 +68,12 @@ class Entry(NamedTuple):
         """Lines of text that explain the command, with an example."""
         lines = [self.usage, *columns("", f"{self.help}.")]
         for argument in self.arguments:
-            if argument.means:
-                lines += columns("", f"{argument.name} is {argument.means}.")
+            kinds = [argument.means] if argument.means else []
             if argument.choices:
-                lines += columns("", f"{argument.name} is one of these:")
+                kinds.append("one of these:")
+            if kinds:
+                end = "" if argument.choices else "."
+                lines += columns("", f"{argument.name} is {', or '.join(kinds)}{end}")
             for word, means in argument.choices.items():
                 lines += columns(f"  {word}", means)
         return [*lines, *columns("Example:", self.example)]

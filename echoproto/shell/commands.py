@@ -217,14 +217,28 @@ COMMANDS: Final = Table(
             _send,
             r'send a telnet command, or bytes in quotes: "\x00raw\r\n"',
             "send ayt",
-            (Argument("COMMAND", _SENDABLE, _parse_sendable),),
+            (
+                Argument(
+                    "COMMAND",
+                    _SENDABLE,
+                    _parse_sendable,
+                    means=r"bytes in quotes, with the escapes \r \n \t \0 \e \\ \" \$ \xNN",
+                ),
+            ),
         ),
         Entry(
             "send-file",
             _send_file,
             "send what is in a file, byte for byte; Ctrl-C stops it",
             "send-file mail.txt",
-            (Argument("FILE", parse=parse_path, complete=complete_path),),
+            (
+                Argument(
+                    "FILE",
+                    parse=parse_path,
+                    complete=complete_path,
+                    means="a name, in quotes if a space is in it",
+                ),
+            ),
         ),
         Entry(
             "eol",
@@ -255,6 +269,7 @@ COMMANDS: Final = Table(
                     parse=parse_path,
                     complete=complete_path,
                     is_optional=True,
+                    means="the name of a new file",
                 ),
             ),
         ),

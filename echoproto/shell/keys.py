@@ -158,7 +158,8 @@ def _bind_commands(bindings: KeyBindings, session: Session) -> None:
             buffer.delete_before_cursor(len(word))
             buffer.insert_text(common)
         elif len(found) > 1:
-            shown = ((escape(to_bytes(choice)), means) for choice, means in found)
-            session.say(*(f"{choice:8} {means}".rstrip() for choice, means in shown))
+            shown = [(escape(to_bytes(choice)), means) for choice, means in found]
+            width = max(8, *(len(choice) for choice, means in shown if means), 0)
+            session.say(*(f"{choice:{width}} {means}".rstrip() for choice, means in shown))
         if len(found) == 1 and not common.endswith("/"):  # a folder is not the end of a word
             buffer.insert_text(" ")

@@ -5,8 +5,8 @@
     hello⏎                              the line has no line end
 
 - The time of a reply is that from the last send to the first byte that came after it. It stands
-  beside the first line of the reply that is not empty. In character mode, and after a password,
-  there is none.
+  beside the first line of the reply that is not empty. In character mode, after a password, and
+  when the user has held the output meanwhile, there is none.
 - A time stamp is that of the system call that received the end of the line, or of the Enter key.
 
 A `Margin` is the watcher that takes the times. `session` asks it for what it prints.
@@ -47,26 +47,37 @@ class Margin(Watcher):
     ) -> None:
         self._session, self._clock, self._now = session, clock, now
         self._sent_at: float | None = None  # while no reply has come
+        self._arrived_at: float | None = None  # when the socket last had bytes since then
         self._took: float | None = None  # the time of a reply that is not shown yet
 
     # As a watcher
 
     def sent(self, outgoing: Outgoing) -> None:
         """Begin to wait for a reply."""
-        is_timed = not (outgoing.is_secret or self._session.takes_keys)
+        session = self._session
+        is_timed = not (outgoing.is_secret or session.takes_keys or session.is_paused)
         self._sent_at = self._clock() if is_timed else None
-        self._took = None
+        self._arrived_at = self._took = None
 
     def received(self, data: bytes) -> None:  # noqa: ARG002
         """Take the time of a reply that begins."""
         if self._sent_at is not None:
-            self._took, self._sent_at = self._clock() - self._sent_at, None
+            now = self._clock() if self._arrived_at is None else self._arrived_at
+            self._took, self._sent_at = now - self._sent_at, None
 
     def closed(self) -> None:
         """Forget the times of this connection."""
         self._sent_at = self._took = None
 
     # For the session
+
+    def note_arrival(self) -> None:
+        """Note that the socket has bytes, which may be shown and received only later."""
+        self._arrived_at = self._clock()
+
+    def note_pause(self) -> None:
+        """Note that the user holds the output: from here on, a wait for a reply tells nothing."""
+        self._sent_at = None
 
     @property
     def stamp(self) -> StyleAndTextTuples:

@@ -332,6 +332,7 @@ class Session:
             self._goes_on.set()
         elif self.is_open:
             self._goes_on.clear()
+            self._margin.note_pause()
             self.say("Paused: nothing is received. F2 or the command pause lets it go on.")
         else:
             self.say(NOT_CONNECTED)
@@ -356,6 +357,10 @@ class Session:
             watcher.half_closed()
 
     # What the peer does
+
+    def note_arrival(self) -> None:
+        """Take the time at which bytes of the peer arrive, before anything is done with them."""
+        self._margin.note_arrival()
 
     def receive(self, data: bytes) -> None:
         """Handle received `data`: print the lines that it completes."""

@@ -43,8 +43,13 @@ class WirePrinter:
         self._codec, self._view = codec, None
 
     def __call__(self, event: WireEvent) -> None:
-        """Print `event`, which has just happened on the connection."""
+        """Print `event`, which has just happened on the connection.
+
+        Bytes that arrive are timed first, because printing them takes longer than most replies.
+        """
         session = self._session
+        if event.kind is WireKind.RECEIVED:
+            session.note_arrival()
         if not session.settings.wire:
             self._view = None
             return

@@ -89,6 +89,18 @@ Example:              mode line
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("send", "COMMAND is bytes in quotes, with the escapes"),
+        ("record", "FILE is the name of a new file, or one of these:"),
+        ("open", "TARGET is HOST PORT, HOST:PORT,"),
+    ],
+)
+def test_the_help_says_what_an_argument_can_be_besides_the_words_that_it_lists(name, words):
+    assert words in answer(f"help {name}")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_example_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

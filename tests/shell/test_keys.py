@@ -26,7 +26,7 @@ from in_shell import (
     in_shell,
 )
 
-FIRST_COMMANDS = "".join(f"{name:8} {COMMANDS[name].help}\r\n" for name in [*COMMANDS][:3])
+FIRST_COMMANDS = "".join(f"{name:9} {COMMANDS[name].help}\r\n" for name in [*COMMANDS][:3])
 
 # At the prompt for lines
 

@@ -49,6 +49,32 @@ def test_the_time_is_that_of_the_first_byte():
     assert times.shell.printed == "> hello\nhello  0.4 ms\n"
 
 
+def test_the_time_is_that_of_the_arrival_even_if_the_reply_is_shown_later():
+    times = Times(reply_times=True)
+    times.send("hello", 0.0004)
+    times.shell.session.note_arrival()
+    times.seconds += 1
+    times.shell.say(b"hello\n")
+    times.send("again", 0.002)
+    times.shell.say(b"again\n")
+    assert times.shell.printed == "> hello\nhello  0.4 ms\n> again\nagain  2.0 ms\n"
+
+
+def test_a_reply_that_a_pause_has_held_has_no_time():
+    times = Times(reply_times=True)
+    times.send("before", 0.001)
+    times.shell.session.toggle_pause()
+    times.shell.take_printed()
+    times.shell.session.toggle_pause()
+    times.shell.say(b"before\n")
+    times.shell.session.toggle_pause()
+    times.send("meanwhile", 0.001)
+    times.shell.session.toggle_pause()
+    times.shell.say(b"meanwhile\n")
+    assert times.shell.printed.startswith("before\n")
+    assert times.shell.printed.endswith("> meanwhile\nmeanwhile\n")
+
+
 def test_the_time_is_that_from_the_last_send():
     times = Times(reply_times=True)
     times.send("one", 60)

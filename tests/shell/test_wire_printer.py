@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from echoproto.shell.wire_printer import MAX_ROWS
-from in_shell import DO, ECHO, ENTER, IAC, NAWS, WILL, WONT, in_shell
+from echoproto.shell.wire_printer import MAX_ROWS, WirePrinter
+from echoproto.wire.tap import WireEvent, WireKind
+from in_shell import DO, ECHO, ENTER, IAC, NAWS, WILL, WONT, Recording, in_shell
 
 
 def without_times(text):
@@ -37,6 +38,18 @@ def test_what_is_sent_and_received_is_shown_in_the_order_in_which_it_happened():
         ]
     ]
     assert places == sorted(places)
+
+
+def test_bytes_that_arrive_are_timed_before_they_are_printed():
+    done = []
+    shell = Recording(wire=True)
+    shell.session.note_arrival = lambda: done.append("timed")
+    shell.session.display.print = lambda _: done.append("printed")
+    printer = WirePrinter(shell.session)
+    printer.begin(shell.session.codec)
+    printer(WireEvent(0, WireKind.SENT, b"hello"))
+    printer(WireEvent(0, WireKind.RECEIVED, b"hello"))
+    assert done == ["printed", "timed", "printed"]
 
 
 def test_it_is_switched_on_and_off_while_the_shell_runs():
