@@ -251,6 +251,7 @@ class Recording:
         for event in self.session.codec.receive(data):
             match event:
                 case DataReceived(received):
+                    self.session.note_received(received)
                     self.session.receive(received)
                 case Reply(reply):
                     self.replied += reply

@@ -57,6 +57,7 @@ class Conversation:
         try:
             while data := await self.connection.receive():
                 self._received_at = loop.time()
+                self._session.note_received(data)
                 settling.cancel()
                 await self._show(data)
                 settling = loop.call_later(PROMPT_DELAY, self._session.settle)

@@ -49,6 +49,7 @@ class Margin(Watcher):
         self._sent_at: float | None = None  # while no reply has come
         self._arrived_at: float | None = None  # when the socket last had bytes since then
         self._took: float | None = None  # the time of a reply that is not shown yet
+        self._received_at: datetime | None = None  # when the data arrived that is shown now
 
     # As a watcher
 
@@ -60,14 +61,15 @@ class Margin(Watcher):
         self._arrived_at = self._took = None
 
     def received(self, data: bytes) -> None:  # noqa: ARG002
-        """Take the time of a reply that begins."""
+        """Take the time of a reply that begins, and the time of the day."""
+        self._received_at = self._now() if self._session.settings.stamps else None
         if self._sent_at is not None:
             now = self._clock() if self._arrived_at is None else self._arrived_at
             self._took, self._sent_at = now - self._sent_at, None
 
     def closed(self) -> None:
         """Forget the times of this connection."""
-        self._sent_at = self._took = None
+        self._sent_at = self._took = self._received_at = None
 
     # For the session
 
@@ -81,11 +83,14 @@ class Margin(Watcher):
 
     @property
     def stamp(self) -> StyleAndTextTuples:
-        """The time stamp for a line that is printed now, or nothing."""
+        """The time stamp for a line that is typed now, or nothing."""
+        return self._stamp(self._now)
+
+    def _stamp(self, when: Callable[[], datetime]) -> StyleAndTextTuples:
         if not self._session.settings.stamps or self._session.takes_keys:
             return []
-        now = self._now()
-        return [(_DIM, f"{now:%H:%M:%S}.{now.microsecond // 1000:03} ")]
+        time = when()
+        return [(_DIM, f"{time:%H:%M:%S}.{time.microsecond // 1000:03} ")]
 
     @property
     def reply_time(self) -> StyleAndTextTuples:
@@ -96,7 +101,8 @@ class Margin(Watcher):
 
     def show_lines(self, lines: Sequence[bytes]) -> StyleAndTextTuples:
         """Return the lines of the peer as text, each followed by a line end."""
-        stamp, time = self.stamp, self.reply_time
+        stamp = self._stamp(lambda: self._received_at or self._now())
+        time = self.reply_time
         first = next((n for n, line in enumerate(lines) if line), None) if time else None
         if first is None and not stamp:
             return show_lines(lines)  # for speed

@@ -359,13 +359,16 @@ class Session:
     # What the peer does
 
     def note_arrival(self) -> None:
-        """Take the time at which bytes of the peer arrive, before anything is done with them."""
+        """Note that bytes of the peer arrive, before anything is done with them."""
         self._margin.note_arrival()
 
-    def receive(self, data: bytes) -> None:
-        """Handle received `data`: print the lines that it completes."""
+    def note_received(self, data: bytes) -> None:
+        """Note that `data` has arrived. `receive` follows as soon as there is room to show it."""
         for watcher in self.watchers:
             watcher.received(data)
+
+    def receive(self, data: bytes) -> None:
+        """Handle received `data`, or a part of it: print the lines that it completes."""
         self._print_lines(self._incoming.feed(data))
         if self.takes_keys:
             self.display.redraw()

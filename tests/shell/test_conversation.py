@@ -10,6 +10,7 @@ from echoproto.client.connection import connect
 from echoproto.client.target import Target
 from echoproto.errors import NetworkError
 from echoproto.shell.conversation import Conversation
+from echoproto.shell.watcher import Watcher
 from in_shell import Peer, Recording
 from support import DEADLINE
 
@@ -42,6 +43,30 @@ def test_what_waits_is_sent_and_what_comes_is_shown_until_the_peer_closes():
     assert shell.take_printed() == "> hello\nworld\n"
     shell.session.close()
     assert shell.printed.startswith("no end")
+
+
+def test_what_arrives_is_noted_at_once_also_while_the_output_is_held():
+    class Noting(Watcher):
+        def __init__(self):
+            self.arrived = asyncio.Event()
+
+        def received(self, _):
+            self.arrived.set()
+
+    async def script(conversation, peer, shell):
+        noting = Noting()
+        shell.session.watchers.append(noting)
+        shell.session.toggle_pause()
+        shell.take_printed()
+        running = asyncio.create_task(conversation.run())
+        await peer.say(b"hello\r\n")
+        await noting.arrived.wait()
+        assert shell.printed == ""
+        shell.session.toggle_pause()
+        await peer.close()
+        await running
+
+    assert converse(script).printed == "hello\n"
 
 
 def test_a_connection_that_is_lost_is_an_error():

@@ -75,6 +75,17 @@ def test_a_reply_that_a_pause_has_held_has_no_time():
     assert times.shell.printed.endswith("> meanwhile\nmeanwhile\n")
 
 
+def test_times_are_those_of_the_arrival_also_if_it_is_shown_later():
+    times = Times(reply_times=True, stamps=True)
+    times.send("hello", 0.001)
+    times.shell.take_printed()
+    times.shell.session.note_received(b"one\n")
+    times.seconds += 5
+    times.day = times.day.replace(minute=59)
+    times.shell.session.receive(b"one\n")
+    assert times.shell.printed == "12:34:56.789 one  1.0 ms\n"
+
+
 def test_the_time_is_that_from_the_last_send():
     times = Times(reply_times=True)
     times.send("one", 60)
