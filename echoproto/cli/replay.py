@@ -88,8 +88,8 @@ def replay(
         raise click.UsageError(f"{rest[0]!r} is no file, and no target: {error.message}") from None
     sessions = [read_session(name) for name in names]
     check_values(values, sessions)
-    if junit:
-        _check_junit(Path(junit), names)
+    if junit is not None:
+        _check_junit(junit, names)
     replays = [
         Replay(session, given or target_of(session), values, timeout, wait, telnet, insecure)
         for session in sessions
@@ -101,8 +101,8 @@ def replay(
 
     with pipe_wire(wire, modes.pop() if len(modes) == 1 else "auto", names) as on_wire:
         outcomes = run(replay_all(on_wire), fast=True)
-    if junit:
-        Path(junit).write_bytes(junit_xml(outcomes))
+    if junit is not None:
+        _write_junit(junit, junit_xml(outcomes))
     good = sum(outcome.is_good for outcome in outcomes)
     if len(outcomes) > 1:
         click.echo(f"{good} of {len(outcomes)} sessions are as recorded", err=True)
@@ -110,12 +110,23 @@ def replay(
         raise SystemExit(1)
 
 
-def _check_junit(path: Path, names: Sequence[str]) -> None:
+def _check_junit(name: str, names: Sequence[str]) -> None:
     """Raise click.UsageError before the replay if the results could not be written after it."""
+    path = Path(name)
+    if not name:
+        raise click.UsageError("--junit takes the name of a file")
     if not path.parent.is_dir():
         raise click.UsageError(f"--junit {path}: there is no folder {path.parent}")
     if path.exists() and any(path.samefile(name) for name in names):
         raise click.UsageError(f"--junit {path}: this file is a session to replay")
+
+
+def _write_junit(name: str, document: bytes) -> None:
+    try:
+        Path(name).write_bytes(document)
+    except OSError as error:
+        error.filename = name
+        raise
 
 
 @dataclass(frozen=True)

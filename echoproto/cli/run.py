@@ -103,7 +103,7 @@ def run(coroutine: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
         if not received:
             if isinstance(error, NetworkError):
                 fail(str(error), 1)
-            if not isinstance(error, KeyboardInterrupt):  # prompt_toolkit raises it for SIGINT
+            if not isinstance(error, KeyboardInterrupt):  # it is a SIGINT too
                 raise
             received.append(signal.SIGINT)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -51,9 +50,14 @@ def read_session(name: str) -> SessionFile:
     from echoproto.wire.session_file import parse
 
     try:
-        return parse(Path(name).read_bytes(), name)
+        return parse(_read(name), name)
     except SessionFileError as error:
         fail(str(error), 2)
+
+
+def _read(name: str) -> bytes:
+    with open(name, "rb") as file:  # noqa: PTH123 - a Path of "" is the current folder
+        return file.read()
 
 
 def target_of(session: SessionFile) -> Target:

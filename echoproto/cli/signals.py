@@ -4,7 +4,8 @@ A signal that was ignored when the program started stays ignored: `nohup` relies
 and a shell's background jobs for SIGINT and SIGQUIT. For the other signals there are two times:
 
 - While a command runs on its event loop (`Handlers`), a signal cancels the command, so that it can
-  leave the terminal as it was.
+  leave the terminal as it was. A second signal ends the program at once, also while something keeps
+  the event loop busy: a regular expression that takes for ever.
 - At all other times (`end_at_once`), there is nothing to clean up, and the program ends at once.
 
 In both cases, the exit status is 128 plus the number of the signal, as a shell shows it.
@@ -42,11 +43,20 @@ class Handlers:
     def __init__(self, stop: Callable[[int], object], loop: asyncio.AbstractEventLoop) -> None:
         self._stop, self._loop = stop, loop
         self._numbers = _not_ignored()
+        self._has_received = False
 
     def __enter__(self) -> None:
         for number in self._numbers:
             # asyncio handles only SIGINT by itself, and can miss it just before the loop sleeps.
             self._loop.add_signal_handler(number, self._stop, number)
+            # The loop takes the signal from a descriptor, and only when it comes to that. What is
+            # set here, Python calls soon.
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, _: object) -> None:
+        if self._has_received:
+            os._exit(128 + number)
+        self._has_received = True
 
     def __exit__(self, *_: object) -> None:
         # A signal between removing one handler and setting the next would have Python's own effect.

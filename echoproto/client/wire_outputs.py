@@ -53,13 +53,16 @@ class WireFile:
         self.write(header)
 
     def write(self, data: bytes) -> None:
-        """Write all of `data`. Raises OSError."""
+        """Write all of `data`. Raises OSError, with the `path` as its `filename`."""
         view = memoryview(data)
         while view:
             try:
                 view = view[os.write(self.fd, view) :]
             except BlockingIOError:  # a pipe that another program has made non-blocking
                 select.select([], [self.fd], [])
+            except OSError as error:
+                error.filename = self.path
+                raise
 
     def close(self) -> None:
         """Close the file."""

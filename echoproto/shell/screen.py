@@ -148,7 +148,9 @@ class Screen:
         self._report_size = lambda: resized(size().columns, size().rows)
         self._app.after_render += lambda _: self._report_size()
         await self._load_histories()
-        await self._prompt.prompt_async(pre_run=start)
+        # The program has a handler for SIGINT. That of prompt_toolkit fails while `run` ends: the
+        # terminal is then as it was, and Ctrl-C is a signal.
+        await self._prompt.prompt_async(pre_run=start, handle_sigint=False)
 
     def end(self) -> None:
         """End `run`, because the shell ends with its connection.

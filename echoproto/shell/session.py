@@ -106,6 +106,7 @@ class Session:
         self.codec = codec
         self.outbox = Outbox(self._note_sent, self._note_end)
         self._incoming = Incoming(is_telnet=codec.is_telnet)
+        self._types_secret = False  # a secret is being typed, key by key
         self._goes_on.set()
 
     def close(self) -> None:
@@ -257,9 +258,15 @@ class Session:
         return visible
 
     def type_keys(self, data: bytes) -> None:
-        """Send the bytes of keys in character mode. CR stands for the Enter key."""
+        """Send the bytes of keys in character mode. CR stands for the Enter key.
+
+        Keys are secret from a prompt that asks for a secret up to Enter, or until the peer ends the
+        line: what the peer echoes meanwhile, such as a `*` for each key, makes no difference.
+        """
+        is_secret = self._types_secret or self.asks_for_secret
+        self._types_secret = is_secret and b"\r" not in data
         if data := data.replace(b"\r", self.line_end):
-            self.outbox.put(Outgoing(data, self.asks_for_secret))
+            self.outbox.put(Outgoing(data, is_secret))
 
     def send_bytes(self, data: bytes) -> None:
         """Send `data` as it is, without a line end."""
@@ -369,7 +376,9 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Handle received `data`, or a part of it: print the lines that it completes."""
-        self._print_lines(self._incoming.feed(data))
+        if lines := self._incoming.feed(data):
+            self._types_secret = False
+            self._print_lines(lines)
         if self.takes_keys:
             self.display.redraw()
         if self._incoming.is_marked:

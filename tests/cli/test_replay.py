@@ -132,6 +132,15 @@ def test_results_that_could_not_be_written_are_an_error_before_the_replay(sessio
     ]:
         status, _, said = replay(path, "127.0.0.1:1", "--junit", file)
         assert (status, said[-1]) == (2, f"Error: --junit {file}: {why}")
+    status, _, said = replay(path, "127.0.0.1:1", "--junit", "")
+    assert (status, said[-1]) == (2, "Error: --junit takes the name of a file")
+
+
+def test_a_file_on_a_disk_that_is_full_is_named(session, server):
+    path = session(HELLO)
+    for option in ("--junit", "--pcap"):
+        status, _, said = replay(path, f"127.0.0.1:{server.port}", option, "/dev/full")
+        assert (status, said[-1]) == (2, "echoproto: /dev/full: No space left on device")
 
 
 def test_a_word_that_is_no_file_and_no_target_is_named(session):

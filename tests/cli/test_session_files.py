@@ -43,3 +43,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     assert (done.returncode, done.stderr.decode()) == (
         2, f"echoproto: {tmp_path}/no: No such file or directory\n",
     )  # fmt: skip
+
+
+def test_a_file_without_a_name_is_not_the_current_folder():
+    done = echoproto("show", "")
+    assert (done.returncode, done.stderr) == (2, b"echoproto: : No such file or directory\n")

@@ -94,6 +94,28 @@ def test_a_second_signal_ends_it_at_once():
         assert process.stderr.read() == b""
 
 
+BUSY = """
+import re
+from echoproto.cli.run import run
+
+async def command():
+    print("busy", flush=True)
+    re.fullmatch("(a+)+b", "a" * 1000)
+
+run(command(), fast={fast})
+"""
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_second_signal_ends_what_keeps_the_event_loop_busy(fast):
+    with start(sys.executable, "-c", BUSY.format(fast=fast), stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"busy\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+        assert process.stderr.read() == b""
+
+
 @contextmanager
 def shell(server):
     """The shell in a terminal: its process, its output, our end, and whether all is as before."""

@@ -75,19 +75,39 @@ def test_a_password_is_not_in_the_file_but_what_stands_for_it(path):
     assert lines_of(path)[-3:] == [r"< Password: \\"[:-1], "> ${secret}", "< You said ${secret}"]
 
 
-@pytest.mark.parametrize("mask", [b"", b"*"])
-def test_a_password_that_is_typed_key_by_key_is_one_secret(path, mask):
-    shell = Recording()
-    shell.session.recording.start(str(path))
-    shell.say(WILL + ECHO + WILL + SGA + b"Password: ")
-    for key in b"hunter2\r":
+def type_keys(shell, keys, echo=b""):
+    """Type `keys`, one by one. The peer answers each with `echo`."""
+    for key in keys:
         shell.session.type_keys(bytes([key]))
         for outgoing in shell.session.outbox.discard():
             shell.session._note_sent(outgoing)
-        shell.say(mask)
+        shell.say(echo)
         shell.session.settle()
+
+
+@pytest.mark.parametrize("echo", [b"", b"*", "•".encode(), b"*\b", b"\rCode word: "])
+def test_a_password_that_is_typed_key_by_key_is_one_secret(path, echo):
+    shell = Recording()
+    shell.session.recording.start(str(path))
+    shell.say(WILL + ECHO + WILL + SGA + b"Password: ")
+    type_keys(shell, b"hunter2\r", echo)
+    shell.say(b"\r\n$ ")
+    type_keys(shell, b"ls\r")
     shell.session.close()
-    assert [line for line in lines_of(path) if line.startswith(">")] == ["> ${secret}\\r\\"]
+    sent = [line for line in lines_of(path) if line.startswith(">")]
+    assert sent == ["> ${secret}\\r\\", "> l\\", "> s\\", "> \\r\\"]
+
+
+def test_what_is_typed_key_by_key_is_no_secret_any_more_when_the_peer_has_ended_the_line(path):
+    shell = Recording()
+    shell.session.recording.start(str(path))
+    shell.say(WILL + ECHO + WILL + SGA + b"Password: ")
+    type_keys(shell, b"hun")
+    shell.say(b"\r\nTimed out.\r\nlogin: ")
+    type_keys(shell, b"me")
+    shell.session.close()
+    sent = [line for line in lines_of(path) if line.startswith(">")]
+    assert sent == ["> ${secret}\\", "> m\\", "> e\\"]
 
 
 def test_a_telnet_command_is_in_the_file(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import pytest
 from prompt_toolkit.history import InMemoryHistory
@@ -239,6 +240,20 @@ def test_a_server_that_begins_and_ends_character_mode_without_end_is_followed_on
 
     in_shell(script)
     assert len(focused) < 100
+
+
+def test_sigint_is_left_to_the_program():
+    received = []
+
+    async def script(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        in_shell(script)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert received == [signal.SIGINT]
 
 
 def test_in_character_mode_the_cursor_is_where_the_server_has_put_it():
