@@ -118,8 +118,6 @@ def _only_target(
 
 
 def _parse(parse: Callable[[Sequence[str]], T], words: Sequence[str]) -> T:
-    from difflib import get_close_matches
-
     from echoproto.errors import TargetError
 
     try:
@@ -129,6 +127,8 @@ def _parse(parse: Callable[[Sequence[str]], T], words: Sequence[str]) -> T:
         context = click.get_current_context()
         group = context.find_root().command
         if isinstance(group, LazyGroup) and context.info_name == group.default_command:
+            from difflib import get_close_matches
+
             close = get_close_matches(words[0], group.list_commands(context), n=1)
             hint = f"; or did you mean the command {close[0]}?" if close else ""
         raise click.UsageError(f"{error}{hint}") from None

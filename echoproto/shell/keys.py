@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.search import stop_search
 
 from echoproto.shell.command_line import last_word
 from echoproto.shell.commands import COMMANDS
@@ -101,6 +102,11 @@ def _bind_lines(
 
     @bindings.add("c-]", filter=here & ~literal, eager=True)
     def _go_to_commands(event: KeyPressEvent) -> None:
+        event.app.layout.focus(COMMAND_BUFFER)
+
+    @bindings.add("c-]", filter=is_searching, eager=True)
+    def _leave_search(event: KeyPressEvent) -> None:
+        stop_search()
         event.app.layout.focus(COMMAND_BUFFER)
 
     @bindings.add("c-v", filter=here)

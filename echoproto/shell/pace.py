@@ -7,8 +7,8 @@ fast a slow terminal is, and leaves its queue nearly empty:
 - A terminal that makes no write wait is fast: each piece of output may be twice the one before.
 - When a write has waited, the queue was full. What is written from then until a later write has
   waited is what the terminal has shown meanwhile: its speed. Then there is a rest, in which the
-  queue empties. After that, output has most of this speed, and a little more each second, until
-  writes wait again.
+  queue empties. After that, output has most of this speed, and more each second, until writes wait
+  again. It grows faster and faster: a fast terminal that only had no CPU is soon fast again.
 - After a key, output rests too, and its speed does not grow for some seconds.
 
 `terminal` measures the writes, and `screen` asks for the room. No clock: time is an argument.
@@ -57,7 +57,7 @@ SHARE: Final = 0.8
 """Share of the terminal's speed with which output begins after the rest."""
 
 GROWTH: Final = 0.05
-"""By how much of itself the speed of output grows in each second."""
+"""By how much of itself the speed of output grows in a second; in the next, by twice as much."""
 
 TYPING: Final = 5.0
 """Seconds after a key in which the speed does not grow."""
@@ -75,6 +75,7 @@ class Pace:
     def __init__(self) -> None:
         self._piece = START
         self._speed: float | None = None  # for a slow terminal, in bytes a second
+        self._growth = GROWTH
         self._pressed_at = -TYPING
         self._next_at = 0.0
         self._waited_at: float | None = None  # when a write last waited, while measuring
@@ -103,7 +104,9 @@ class Pace:
         elif self._speed:
             self._next_at = max(self._next_at, now) + size / self._speed
             if now >= self._pressed_at + TYPING:
-                self._speed += GROWTH * size
+                shown_in = size / self._speed
+                self._speed += self._growth * size
+                self._growth *= 2**shown_in
             if self._speed >= FAST:
                 self._speed = None
 
@@ -111,13 +114,13 @@ class Pace:
         """Print with `speed` from now on, after a rest."""
         self._waited_at = None
         speed = max(speed, MIN_SPEED)
-        self._speed = SHARE * speed
+        self._speed, self._growth = SHARE * speed, GROWTH
         self._next_at = now + min(QUEUE / speed, MAX_REST)
         self._piece = START
 
     def pressed(self, now: float) -> None:
         """Note that the user has pressed a key."""
-        self._pressed_at = now
+        self._pressed_at, self._growth = now, GROWTH
         if self.is_slow:
             self._next_at = max(self._next_at, now + KEY_REST)
 

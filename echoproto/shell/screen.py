@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application.current import set_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
 from prompt_toolkit.clipboard import InMemoryClipboard
 from prompt_toolkit.data_structures import Point
@@ -38,6 +39,7 @@ from prompt_toolkit.layout import (
 )
 from prompt_toolkit.layout.processors import BeforeInput, TabsProcessor
 from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.search import stop_search
 
 from echoproto.shell import keys
 from echoproto.shell.command_line import PROMPT
@@ -280,6 +282,8 @@ class Screen:
         if self._session.is_hidden and not self._before_hidden:
             self._before_hidden = (self._lines.document, self._prompt.clipboard)
             self._prompt.clipboard = InMemoryClipboard()
+            with set_app(self._app):
+                stop_search()  # it would show what is typed
         elif self._before_hidden and not self._session.is_hidden:
             document, self._prompt.clipboard = self._before_hidden
             self._before_hidden = None

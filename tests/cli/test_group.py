@@ -67,6 +67,10 @@ def test_a_command_imports_no_other_and_no_server(command, more, server):
     assert "twisted" not in modules
 
 
+def test_a_target_that_is_right_starts_no_search_for_what_was_meant(server):
+    assert "difflib" not in modules_after(f"127.0.0.1:{server.port}")
+
+
 def test_wrong_usage_is_found_without_the_client():
     modules = modules_after("bench", "localhost:1", "-c", "none", status=2)
     assert "asyncio" not in modules

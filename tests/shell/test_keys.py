@@ -118,6 +118,33 @@ def test_what_is_hidden_cannot_be_searched_for_in_clear():
     assert "secret" not in shown.text
 
 
+def test_the_command_line_opens_from_a_search_which_leaves_what_was_being_typed():
+    async def script(type_, peer, screen):
+        type_("draft" + CTRL_R + "ear")
+        await screen.shows("reverse-i-search")
+        type_(CTRL_BRACKET + "send ayt" + ENTER)
+        await peer.has_received(b"\xff\xf6")
+        type_(ENTER)
+        await peer.has_received(b"draft\r\n")
+
+    received, _ = in_shell(script, history=InMemoryHistory(["earlier"]))
+    assert received == b"\xff\xf6draft\r\n"
+
+
+def test_a_search_ends_when_what_is_typed_becomes_hidden():
+    async def script(type_, peer, screen):
+        type_("draft" + CTRL_R + "ear")
+        await screen.shows("reverse-i-search")
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_(CTRL_U + "secret" + ENTER)
+        await peer.has_received(b"secret\r\n")
+
+    received, shown = in_shell(script, history=InMemoryHistory(["earlier"]))
+    assert received == DO + ECHO + b"secret\r\n"
+    assert "secret" not in shown.text
+
+
 # At the prompt for commands
 
 

@@ -18,7 +18,11 @@ from echoproto.wire.telnet.options import Option, parse_subnegotiation
 MAX_PAYLOAD: Final = 64
 """Number of bytes of a subnegotiation that are put into words. An ellipsis is for the rest."""
 
-_IS, _SEND = 0, 1
+_VERBS: Final[dict[int, dict[int, str]]] = {
+    Option.TTYPE: {0: "IS", 1: "SEND"},
+    Option.CHARSET: {1: "REQUEST", 2: "ACCEPTED", 3: "REJECTED"},
+}
+"""By option: the words for the first byte of a subnegotiation."""
 
 # The options that echoproto does not implement, from IANA's register of telnet options, and those
 # that MUDs use. The table in `options` has the names of all others.
@@ -75,10 +79,10 @@ def _payload_words(option: int, payload: bytes) -> list[str]:
     if option == Option.NAWS and (size := parse_subnegotiation(option, payload)):
         columns, rows = size.value
         return [f"{columns}x{rows}"]
-    if option == Option.TTYPE and payload[:1] in (bytes([_IS]), bytes([_SEND])):
-        verb = "IS" if payload[0] == _IS else "SEND"
-        return [verb, *([f'"{_shown(payload[1:])}"'] if payload[1:] else [])]
-    return [f'"{_shown(payload)}"'] if payload else []
+    words = []
+    if payload and (verb := _VERBS.get(option, {}).get(payload[0])):
+        words, payload = [verb], payload[1:]
+    return [*words, f'"{_shown(payload)}"'] if payload else words
 
 
 def _shown(payload: bytes) -> str:
