@@ -322,20 +322,20 @@ class ClientConnection:
         return True
 
     async def _send(self, encode: Callable[[], bytes]) -> bool:
-        """Send what is queued, then the bytes from `encode`, then what was queued meanwhile.
+        """Send what is queued, then the bytes from `encode`.
 
-        Returns False if the peer has closed the connection.
+        Returns False if the peer has closed the connection. What is queued meanwhile is sent after
+        whoever waits to send already: a peer that makes us reply without end cannot keep them out.
         """
         async with self._sending:
             self.stream.check_open()
             with tls_errors(self.target.name):
                 wire = self._take_queued() + encode()
-            while wire:
-                if not await self.stream.send(wire):
-                    return False
-                wire = self._take_queued()
+            if wire and not await self.stream.send(wire):
+                return False
             if self._tls is None or not self._tls.is_finished:
                 self._data_end = self.stream.bytes_sent
+        self._flush()
         return True
 
     def _queue(self, layer: Layer, data: bytes) -> None:
@@ -351,10 +351,11 @@ class ClientConnection:
     def _flush(self) -> None:
         """Start to send what is queued, without waiting for it."""
         if self._sending.locked() or (self._flushing and not self._flushing.done()):
-            return  # the send that is in progress sends this too
+            return  # whoever is sending now comes back for this
         if self._queued:
             self._flushing = asyncio.create_task(self._send_queued())
 
     async def _send_queued(self) -> None:
         with suppress(NetworkError):  # `receive` raises it
-            await self._send(lambda: b"")
+            while self._queued:
+                await self._send(lambda: b"")

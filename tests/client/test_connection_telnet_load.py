@@ -31,6 +31,32 @@ AWKWARD = bytes(range(256)) + b"\r\n\r\0\r\r\n\n\xff\xff\xff\xfd\x1f\xff\xf0"
 # Much of it
 
 
+def test_a_peer_that_makes_us_reply_without_end_does_not_keep_what_is_typed_from_it():
+    async def main():
+        async with talking(person()) as (telnet, peer):
+
+            async def flood():
+                while True:
+                    await peer.say((IAC + DO + UNKNOWN) * 5000)
+
+            async def replies_before_typed():
+                count, last = 0, b""
+                while b"hello" not in last:
+                    last = last[-5:] + await peer.reads(1000)
+                    count += 1000
+                return count
+
+            tasks = [asyncio.create_task(each) for each in (flood(), everything(telnet))]
+            await peer.reads(1000)
+            sending = asyncio.create_task(telnet.send(b"hello\r\n" * 1000))
+            assert await replies_before_typed() < 2 * MEBIBYTE
+            for task in [*tasks, sending]:
+                task.cancel()
+            await asyncio.gather(*tasks, sending, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 class Watched(ClientConnection):
     """A connection that notes how much waits to be sent."""
 
