@@ -132,10 +132,9 @@ def connect_pipe(
     On telnet, agree only to options that leave the bytes unchanged. With `wait_open`, wait until
     something listens there. The function takes the `on_wire` of `connect`.
     """
-    from echoproto.wire.telnet.codec import TelnetCodec
-    from echoproto.wire.telnet.options import PIPE_POLICY
+    from echoproto.wire.telnet.clients import pipe_codec
 
-    codec = None if telnet == "never" else TelnetCodec(PIPE_POLICY, mode=telnet, ayt=b"")
+    codec = None if telnet == "never" else pipe_codec(telnet)
     return lambda on_wire: _connect(
         target, wait, wait_open=wait_open, insecure=insecure, telnet=codec, on_wire=on_wire
     )

@@ -178,20 +178,10 @@ class Replay:
     def _connect(self, on_wire: OnWire | None) -> AbstractAsyncContextManager[ClientConnection]:
         """Connect, and answer telnet as the shell does, in which sessions are recorded."""
         from echoproto.client.connection import connect
-        from echoproto.wire.telnet.codec import TelnetCodec
-        from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
-        from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
+        from echoproto.wire.telnet.clients import shell_codec
 
         mode = self.check_options()
-        codec = None
-        if mode != "never":
-            codec = TelnetCodec(
-                SHELL_POLICY,
-                mode=mode,
-                signs=SIGNS_OF_SERVER,
-                ayt=b"",
-                terminal_type=SHELL_TERMINAL_TYPE,
-            )
+        codec = None if mode == "never" else shell_codec(mode)
         return connect(
             self.target, self.wait, insecure=self.insecure, telnet=codec, on_wire=on_wire
         )

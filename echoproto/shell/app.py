@@ -22,9 +22,7 @@ from echoproto.shell.silence import SilenceHint
 from echoproto.shell.tls_advice import TLSAdvice
 from echoproto.shell.watcher import Watcher
 from echoproto.shell.wire_printer import WirePrinter
-from echoproto.wire.telnet.codec import TelnetCodec
-from echoproto.wire.telnet.options import SHELL_POLICY, SHELL_TERMINAL_TYPE
-from echoproto.wire.telnet.scanner import SIGNS_OF_SERVER
+from echoproto.wire.telnet.clients import shell_codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from echoproto.client.target import Target
     from echoproto.client.wire_outputs import WireOutputs
     from echoproto.wire.tap import OnWire
+    from echoproto.wire.telnet.codec import TelnetCodec
     from echoproto.wire.telnet.scanner import TelnetMode
 
 
@@ -68,14 +67,7 @@ class Options:
         mode = self.telnet or "auto"
         if target.is_telnet and self.telnet in (None, "never"):  # the user may open telnet:// later
             mode = "always"
-        # AYT gets no answer: the server would take the answer for input from the user.
-        return TelnetCodec(
-            SHELL_POLICY,
-            mode=mode,
-            signs=SIGNS_OF_SERVER,
-            ayt=b"",
-            terminal_type=SHELL_TERMINAL_TYPE,
-        )
+        return shell_codec(mode)
 
     def connect(
         self,

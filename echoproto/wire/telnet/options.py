@@ -223,12 +223,6 @@ PIPE_POLICY: Final = _policy(Role.PIPE)
 SHELL_POLICY: Final = _policy(Role.SHELL)
 """The policy of a client whose data is typed."""
 
-SHELL_TERMINAL_TYPE: Final = "dumb"
-"""Terminal type that such a client reports to a telnet server (RFC 1091).
-
-Servers do not draw on a "dumb" terminal.
-"""
-
 
 def side_entry(side: Side, option: int) -> SideEntry:
     """Return the table's entry for one side of an option, or an empty entry if there is none."""
