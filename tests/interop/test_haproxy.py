@@ -12,6 +12,8 @@ import pytest
 import support
 from support import DEADLINE, connect, program, receive_all
 
+pytestmark = pytest.mark.long
+
 CONFIGURATION = """\
 defaults
     mode tcp

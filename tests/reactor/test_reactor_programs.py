@@ -14,6 +14,8 @@ import pytest
 
 from support import BIN, DEADLINE, connect, eventually, receive_all, run, watched
 
+pytestmark = pytest.mark.long
+
 KINDS = ["uvloop", "epoll"]
 
 

@@ -19,6 +19,8 @@ from peers import RESET_AT_CLOSE
 from support import connect, eventually, matching, receive_all, receive_exactly
 from telnet_bytes import HELLO
 
+pytestmark = pytest.mark.long
+
 
 class Connection:
     """An echo that logs lines, on a transport and a clock of the test's own."""

@@ -18,6 +18,8 @@ from twisted.python.failure import Failure
 from echoproto.server.program_log import format_event, take_over
 from support import BIN, DEADLINE, Output, connect, eventually, receive_exactly, run, start, watched
 
+pytestmark = pytest.mark.long
+
 ECHO = ["echo", "--listen", "127.0.0.1:0"]
 LISTENING = rb"listening on 127\.0\.0\.1:(\d+)\n"
 

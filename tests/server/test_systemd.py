@@ -18,6 +18,8 @@ from echoproto.server.service import EchoService
 from echoproto.server.systemd import SystemdEndpoint
 from support import BIN, DEADLINE, receive_all, receive_exactly, watched
 
+pytestmark = pytest.mark.long
+
 WRAPPER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)

@@ -31,6 +31,8 @@ from telnet_bytes import (
 )
 from telnet_clients import exchange
 
+pytestmark = pytest.mark.long
+
 MEBIBYTE = 1 << 20
 
 

@@ -24,6 +24,8 @@ from reactor.tls_peer import TLSPeer
 from support import DEADLINE, connect, receive_exactly
 from telnet_bytes import AYT, EC, HELLO, IAC, NO_THANKS, NOP, SB, SE, WILL
 
+pytestmark = pytest.mark.long
+
 CHUNK = 256 * 1024  # as much as uvloop reads at a time
 MANY = 32 * 1024
 

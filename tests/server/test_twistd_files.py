@@ -16,6 +16,8 @@ import pytest
 from echoproto.server.twistd_files import check_files
 from support import BIN, DEADLINE, Output, connect, receive_exactly, run, serve, start
 
+pytestmark = pytest.mark.long
+
 TOP = Path(__file__).parents[2]
 LISTEN = ["--listen", "127.0.0.1:0"]
 
