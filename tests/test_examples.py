@@ -58,6 +58,7 @@ def code_in(page):
     return re.findall(r"```python\n(.*?)```", (TOP / page).read_text(), re.DOTALL)
 
 
+@pytest.mark.long
 def test_the_code_in_the_documents_passes_mypy_strict(tmp_path):
     files = [
         (f"{Path(page).stem}_{n}.py", code)

@@ -78,6 +78,7 @@ def test_each_public_class_and_method_has_a_docstring(name):
             assert value.__doc__, member
 
 
+@pytest.mark.long
 def test_every_name_is_loaded_when_it_is_used_and_no_sooner():
     heavy = {"twisted", "prompt_toolkit", "asyncio", "uvloop", "click", "ssl"}
     code = "import sys, echoproto; dir(echoproto); print(*sys.modules)"

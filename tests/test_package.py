@@ -51,6 +51,7 @@ def wheel(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_the_wheel_holds_the_code_the_plugin_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

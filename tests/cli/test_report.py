@@ -11,6 +11,8 @@ from bench_peer import bench, peer
 from support import BIN, eventually, run
 from terminal import Terminal
 
+pytestmark = pytest.mark.long
+
 ECHOPROTO = BIN / "echoproto"
 
 KEYS = [

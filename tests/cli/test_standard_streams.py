@@ -11,6 +11,8 @@ import pytest
 from peers import peer
 from support import BIN, DEADLINE, echoproto, receive_all, run, start
 
+pytestmark = pytest.mark.long
+
 ECHOPROTO = str(BIN / "echoproto")
 COMPLETE = {"_ECHOPROTO_COMPLETE": "bash_complete", "COMP_WORDS": "echoproto ", "COMP_CWORD": "1"}
 SOURCE = {"_ECHOPROTO_COMPLETE": "bash_source"}

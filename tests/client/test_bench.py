@@ -17,6 +17,8 @@ from echoproto.client.load import Load
 from echoproto.client.target import Target
 from support import BIN, DEADLINE, run, serve
 
+pytestmark = pytest.mark.long
+
 ECHOPROTO = BIN / "echoproto"
 
 

@@ -13,6 +13,8 @@ from bench_peer import bench, echo, peer
 from peers import RESET_AT_CLOSE
 from support import DEADLINE, receive_all, receive_exactly
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("depth", [1, 100])
 @pytest.mark.parametrize("rate", [[], ["-R", "2000"]], ids=["closed loop", "open loop"])

@@ -12,6 +12,8 @@ from echoproto.client.session_load import SessionLoad
 from echoproto.wire.session_file import parse
 from support import receive_all, run
 
+pytestmark = pytest.mark.long
+
 FIRST = "# echoproto session 1\n"
 
 
