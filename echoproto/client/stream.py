@@ -132,7 +132,6 @@ class Stream:
                 try:
                     view = view[self.send_some(view) :]
                 except BrokenPipeError:
-                    self._is_refused = True
                     return False
             if not view:
                 return True
@@ -141,12 +140,19 @@ class Stream:
     def send_some(self, data: bytes | memoryview) -> int:
         """Send as much of `data` as the system accepts at once. Return how many bytes that is.
 
-        Raises OSError.
+        Raises OSError. The system reports an error once: it is noted here for `acknowledged`, also
+        if the caller ignores it.
         """
         try:
             count = self.socket.send(data)
         except BlockingIOError:
             return 0
+        except BrokenPipeError:
+            self._is_refused = True
+            raise
+        except OSError as error:
+            self.lost = error
+            raise
         self.bytes_sent += count
         if self._data_tap:
             self._data_tap.sent(bytes(data[:count]))

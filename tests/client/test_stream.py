@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -60,6 +61,29 @@ def test_what_a_peer_closed_on_is_not_delivered_once_a_send_has_told_so():
         while await connection.send(b"x"):  # until the system reports that it is broken, once
             pass
         assert not await asyncio.wait_for(connection.stream.acknowledged(end), DEADLINE)
+
+    with peer(serve) as (_, port):
+        talk(Target("localhost", port), script)
+
+
+def test_what_a_peer_closed_on_is_not_delivered_once_an_alert_has_met_the_error():
+    # TLS that fails sends an alert, and ignores whether that works: the error is reported once.
+    sent = threading.Event()
+
+    def serve(sock):
+        sock.shutdown(socket.SHUT_WR)
+        assert sent.wait(DEADLINE)
+
+    async def script(connection):
+        stream = connection.stream
+        assert await connection.receive() == b""
+        assert await connection.send(bytes(MEBIBYTE))
+        end = stream.bytes_sent
+        sent.set()
+        with suppress(BrokenPipeError):
+            while True:
+                stream.send_some(b"alert")
+        assert not await asyncio.wait_for(stream.acknowledged(end), DEADLINE)
 
     with peer(serve) as (_, port):
         talk(Target("localhost", port), script)
