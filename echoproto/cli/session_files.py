@@ -21,10 +21,12 @@ def _read_values(
     _context: click.Context, _param: click.Parameter, given: Sequence[str]
 ) -> dict[str, bytes]:
     """Parse the values of `--set`."""
+    from echoproto.wire.session_text import NAME
+
     values = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not (equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)):
+        if not (equals and re.fullmatch(NAME, name)):
             raise click.BadParameter(f"{text!r}: give NAME=VALUE, such as user=alice")
         values[name] = os.fsencode(value)
     return values

@@ -106,9 +106,9 @@ class Table(dict[str, Entry]):
             entry.function(session, *values)
 
     def find(self, name: str) -> Entry:
-        """Return the command `name`. Raises ValueError, whose message says which there are."""
+        """Return the command `name`. Raises ValueError, whose message says what may be meant."""
         if name not in self:
-            raise ValueError(f"Unknown command {name!r}{_meant(name, self)} Use {either(self)}.")
+            raise ValueError(f"Unknown command {name!r}{_meant(name, self)} Use help for a list.")
         return self[name]
 
     def names(self, begun: str = "") -> list[str]:

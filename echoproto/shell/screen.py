@@ -24,7 +24,6 @@ from prompt_toolkit.application.current import set_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, ConditionalAutoSuggest
 from prompt_toolkit.clipboard import InMemoryClipboard
 from prompt_toolkit.data_structures import Point
-from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.input.vt100 import Vt100Input
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
 
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.clipboard import Clipboard
+    from prompt_toolkit.document import Document
     from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
@@ -136,7 +136,7 @@ class Screen:
         self._app.key_processor.before_key_press += lambda _: self._note_key()
         self._report_size: Callable[[], None] = lambda: None
         self._is_behind = False  # the session has changed, and the screen does not follow it yet
-        # While the line is hidden: what was typed and cut before.
+        # While the line is hidden: what was typed and cut in the clear.
         self._before_hidden: tuple[Document, Clipboard] | None = None
 
     async def run(self, start: Callable[[], None], resized: Callable[[int, int], None]) -> None:
@@ -242,8 +242,6 @@ class Screen:
     def _send(self, lines: Sequence[str]) -> None:
         """Send the lines that were typed or pasted, and begin a new one."""
         self._report_size()  # the answer may depend on it, and the prompt is drawn again only later
-        if self._before_hidden:
-            self._before_hidden = (Document(), self._before_hidden[1])
         self._lines.remember(self._session.type_lines(lines))
         self._lines.reset()
 
@@ -278,9 +276,14 @@ class Screen:
         self._follow_hidden()
 
     def _follow_hidden(self) -> None:
-        """Remove what was typed and cut while the line was hidden, before it becomes visible."""
+        """Put what was typed and cut in the clear aside while the line is hidden.
+
+        It is no part of a password. It takes the place of what is typed while the line is hidden,
+        which must not become visible.
+        """
         if self._session.is_hidden and not self._before_hidden:
             self._before_hidden = (self._lines.document, self._prompt.clipboard)
+            self._lines.reset()
             self._prompt.clipboard = InMemoryClipboard()
             with set_app(self._app):
                 stop_search()  # it would show what is typed

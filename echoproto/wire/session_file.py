@@ -45,7 +45,7 @@ from echoproto.wire.session_entries import (
     SessionFile,
     compile_pattern,
 )
-from echoproto.wire.session_text import names, read, read_line, read_pattern, split_line_end
+from echoproto.wire.session_text import NAME, names, read, read_line, read_pattern, split_line_end
 from echoproto.wire.telnet.commands import NEGOTIATION_MEANING, Command
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ HALF_CLOSE: Final = "half-close"
 CLOSE: Final = "close"
 
 _MODES: Final = ("auto", "always", "never")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse(data: bytes, name: str) -> SessionFile:
@@ -212,7 +211,7 @@ class _Parser:
 
     def set_variable(self, text: str) -> None:
         name, _, value = text.partition(" ")
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(NAME, name):
             raise ValueError("set needs a name and a value: write 'set user alice', for example")
         template = read(value)
         if names(template):

@@ -47,7 +47,10 @@ _PLAIN: Final = re.compile(rb"[ -#%-\[\]-~]*")  # what needs no look at each cha
 # A dollar sign needs an escape only where it would begin a variable.
 _TO_ESCAPE: Final = re.compile(rb"([\r\n\t\0\x1b\\]|\$(?=\{))")
 
-_VARIABLE: Final = r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"
+NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+"""A regular expression for the name of a variable."""
+
+_VARIABLE: Final = rf"\$\{{(?P<name>{NAME})\}}"
 _TOKEN: Final = re.compile(
     rf"(?P<text>[^\\$]+|\$(?!\{{))|\\x(?P<hex>[0-9A-Fa-f]{{2}})|\\(?P<escape>[rnt0e\\$])|{_VARIABLE}"
 )

@@ -10,7 +10,6 @@ from threading import Thread
 
 import pytest
 
-from echoproto.shell.commands import COMMANDS
 from peers import RESET_AT_CLOSE
 from support import BIN, DEADLINE, eventually, receive_exactly
 from terminal import Terminal, has
@@ -316,9 +315,8 @@ def test_commands_are_completed_and_have_a_history_of_their_own_that_lasts(shell
         terminal.wait_for("The server has not negotiated telnet.", "> half a li")
         terminal.press("C-]")
         enter(terminal, "snd ayt")
-        *most, last = COMMANDS
-        said = f"Unknown command 'snd'; did you mean send? Use {', '.join(most)}"
-        terminal.wait_for(f"{prompt} snd ayt", f"{said} or {last}.", "> half a li")
+        said = "Unknown command 'snd'; did you mean send? Use help for a list."
+        terminal.wait_for(f"{prompt} snd ayt", said, "> half a li")
         terminal.press("C-]")
         terminal.wait_for(prompt)
         terminal.press("Up", "Up")

@@ -48,7 +48,7 @@ def run(text):
         ('two a "b c\\" d"', ("a", '"b c\\" d"')),
         ("two", "two: WORD is missing; use a. Example: two a\n"),
         ("two a b c", "two: unexpected argument 'c'; two takes one WORD and MORE.\n"),
-        ("tow a", "Unknown command 'tow'; did you mean two? Use one or two.\n"),
+        ("tow a", "Unknown command 'tow'; did you mean two? Use help for a list.\n"),
     ],
 )
 def test_a_command_gets_the_values_of_its_arguments_or_the_user_is_told_what_is_wrong(text, got):

@@ -22,7 +22,7 @@ SENDABLE = [
     *[("ec", 247), ("el", 248), ("nop", 241), ("susp", 237)],
 ]
 NAMES = list(COMMANDS)
-THERE_IS = f"Use {', '.join(NAMES[:-1])} or {NAMES[-1]}."
+THERE_IS = "Use help for a list."
 ELSE = "Or give bytes in quotes."
 CHOICES = "ayt, brk, ip, eof, abort, ao, ec, el, nop or susp"
 

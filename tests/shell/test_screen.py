@@ -161,6 +161,24 @@ def test_what_was_being_typed_hidden_is_not_shown_when_the_server_stops_echoing(
     assert received.endswith(b"\x01alice\r\n")
 
 
+def test_what_was_being_typed_in_the_clear_is_no_part_of_a_password_and_comes_back():
+    async def script(type_, peer, screen):
+        type_("my draft")
+        await screen.shows("my draft")
+        await peer.say(WILL + ECHO + b"Password: ")
+        await screen.shows("Password: ")
+        type_("secret" + ENTER)
+        await peer.has_received(b"secret\r\n")
+        await peer.say(WONT + ECHO + b"\r\n")
+        await peer.has_received(DONT + ECHO)
+        type_(ENTER)
+        await peer.has_received(b"my draft\r\n")
+
+    received, shown = in_shell(script)
+    assert received == DO + ECHO + b"secret\r\n" + DONT + ECHO + b"my draft\r\n"
+    assert "secret" not in shown.text
+
+
 def test_what_was_being_typed_hidden_is_not_kept_when_the_server_closes():
     history = InMemoryHistory()
 
